@@ -1,0 +1,301 @@
+"""NeptunClient: one method per operation of the contract, and the one path that every call takes."""
+
+import ipaddress
+import os
+import platform
+import re
+from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Any, Self, cast
+
+import httpx
+
+from neptun_openapi.api.imports import update_project_import
+from neptun_openapi.api.projects import update_project
+from neptun_openapi.models import (
+    UpdateProjectImportRequest,
+    UpdateProjectImportResponse,
+    UpdateProjectRequest,
+    UpdateProjectResponse,
+)
+from neptun_openapi.types import Response
+from neptun_sdk._version import __version__
+from neptun_sdk.errors import ArgumentError, Call
+from neptun_sdk.exchange import Exchange
+from neptun_sdk.models import Project, ProjectImport, Resource
+from neptun_sdk.session import Session, check_id
+
+DEFAULT_BASE_URL = "https://neptun-webui.vercel.app"
+USER_AGENT = f"neptun-sdk/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
+
+
+class NeptunClient:
+    """Updates the projects and project imports of a Neptun user.
+
+    One client serves a whole process: it is safe to use from many threads at once and keeps its connections open.
+    Close it with `close` or use it in a ``with`` statement.
+
+    Args:
+        session_cookie: The value of the user's ``neptun-session`` cookie, else ``$NEPTUN_SESSION_COOKIE``.
+        user_id: The id of that user, else ``$NEPTUN_USER_ID``.
+        base_url: The server, such as ``https://host`` or ``https://host/prefix``; else ``$NEPTUN_BASE_URL``, else the
+            production server that the contract names.
+        timeout: Seconds that each of connecting, sending, waiting for the answer and reading a part of it may take.
+        allow_http: Allow plain http, which anyone on the way can read, to a host that is not loopback.
+        transport: The `httpx.BaseTransport` to send with, for tests, custom CAs or own proxies. It stays the caller's
+            to close, and the proxy variables (``HTTPS_PROXY`` …) do not apply to it.
+
+    Raises:
+        ArgumentError: An argument, or the environment variable in its place, is missing or cannot be right.
+    """
+
+    def __init__(
+        self,
+        session_cookie: str | None = None,
+        user_id: int | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = 30.0,
+        allow_http: bool = False,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._session = Session(session_cookie, user_id)
+        del session_cookie  # a traceback that shows local variables must not show it
+        self._http = httpx.Client(
+            base_url=_check_base_url(base_url, allow_http),
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+            # No cookie of an answer is ever adopted: an error may come with a fresh anonymous session.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=_check_timeout(timeout),
+            follow_redirects=False,
+            transport=None if transport is None else _BorrowedTransport(transport),
+        )
+        self._owns_http = True
+        self._closed = False
+
+    def update_project(
+        self,
+        project_id: int,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        project_type: str | None = None,
+        programming_language: str | None = None,
+    ) -> Project:
+        """Update the details of a project of this user (contract: *Update Project Endpoint*, PATCH).
+
+        Only the fields given are sent and changed: ``None`` leaves a field as it is, ``""`` clears a text. A call that
+        returns has been applied, field by field.
+
+        Args:
+            project_id: The id of the project, a positive int.
+            name: The new name.
+            description: The new description.
+            project_type: The new type, one of the server's values, such as ``web-site``.
+            programming_language: The new main programming language, one of the server's values, such as ``typescript``.
+
+        Returns:
+            The project as it is after the update.
+
+        Raises:
+            ArgumentError: An argument cannot be right, or no field was given; nothing was sent.
+            NeptunConnectionError: No usable answer came back (`NeptunTimeoutError`: not in time).
+            StatusError: The server refused or failed; the classes for 400, 401, 403, 404, 429 and 5xx derive from it.
+            ResponseError: The answer is outside the contract.
+            UpdateNotAppliedError: The server answered 200 without applying every field.
+        """
+        exchange = self._begin(
+            Project,
+            Call("update_project", {"user_id": self._session.user_id, "project_id": project_id}),
+            {
+                "name": name,
+                "description": description,
+                "project_type": project_type,
+                "programming_language": programming_language,
+            },
+        )
+        response: Response[Any] = update_project.sync_detailed(
+            self._session.user_id,
+            project_id,
+            client=exchange.client(),
+            body=UpdateProjectRequest.from_dict(exchange.fields),
+        )
+        return exchange.finish(cast(UpdateProjectResponse, response.parsed).project)
+
+    def update_project_import(
+        self,
+        project_id: int,
+        import_id: int,
+        *,
+        source_type: str | None = None,
+        source_path: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+    ) -> ProjectImport:
+        """Update an import inside a project of this user (contract: *Update Project Import Endpoint*, PUT).
+
+        Only the fields given are sent and changed, although the method is PUT: ``None`` leaves a field as it is, ``""``
+        clears a text. A call that returns has been applied, field by field.
+
+        Args:
+            project_id: The id of the project, a positive int.
+            import_id: The id of the import, a positive int.
+            source_type: The new type of the source, one of the server's values, such as ``github``.
+            source_path: The new path or identifier of the source; its format must match the source type. GitHub imports
+                need appropriate GitHub installation permissions.
+            title: The new title.
+            description: The new description.
+
+        Returns:
+            The import as it is after the update.
+
+        Raises:
+            ArgumentError: An argument cannot be right, or no field was given; nothing was sent.
+            NeptunConnectionError: No usable answer came back (`NeptunTimeoutError`: not in time).
+            StatusError: The server refused or failed; the classes for 400, 401, 403, 404, 429 and 5xx derive from it.
+            ResponseError: The answer is outside the contract.
+            UpdateNotAppliedError: The server answered 200 without applying every field.
+        """
+        exchange = self._begin(
+            ProjectImport,
+            Call(
+                "update_project_import",
+                {"user_id": self._session.user_id, "project_id": project_id, "import_id": import_id},
+            ),
+            {"source_type": source_type, "source_path": source_path, "title": title, "description": description},
+        )
+        response: Response[Any] = update_project_import.sync_detailed(
+            self._session.user_id,
+            project_id,
+            import_id,
+            client=exchange.client(),
+            body=UpdateProjectImportRequest.from_dict(exchange.fields),
+        )
+        return exchange.finish(cast(UpdateProjectImportResponse, response.parsed).import_)
+
+    def with_session(self, session_cookie: str | None, user_id: int | None) -> "NeptunClient":
+        """Return a client for another user that shares this client's connections and settings.
+
+        Args:
+            session_cookie: The other user's cookie, as for `NeptunClient`.
+            user_id: The other user's id, as for `NeptunClient`.
+
+        Returns:
+            A client of its own. Closing it closes nothing of this one's; closing this one ends both.
+
+        Raises:
+            ArgumentError: One of the two is missing or cannot be right.
+        """
+        other = object.__new__(NeptunClient)
+        other._session = Session(session_cookie, user_id)
+        other._http = self._http
+        other._owns_http = False
+        other._closed = self._closed
+        return other
+
+    def close(self) -> None:
+        """Close the connections that this client opened; calling it again does nothing."""
+        self._closed = True
+        if self._owns_http:
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"NeptunClient(base_url={str(self._http.base_url)!r}, session={self._session!r})"
+
+    def _begin(self, resource: type[Resource], call: Call, given: Mapping[str, str | None]) -> Exchange[Resource]:
+        """Check a call's arguments; nothing is sent where this raises."""
+        if self._closed or self._http.is_closed:
+            raise ArgumentError(f"{call}: this client is closed; make a new NeptunClient.", operation=call.operation)
+        try:
+            for name, value in call.ids.items():
+                check_id(name, value)
+            fields = _check_fields(given)
+        except ArgumentError as error:
+            raise ArgumentError(f"{call.operation}: {error}", operation=call.operation) from None
+        return Exchange(resource, call, fields, self._http, self._session)
+
+
+class _BorrowedTransport(httpx.BaseTransport):
+    """A transport that the caller gave: used like any other, but not closed, because the caller may still need it."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        self._transport = transport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._transport.handle_request(request)
+
+
+def _check_fields(given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the fields that were given, or raise `ArgumentError` where one cannot be sent or there is none."""
+    fields: dict[str, str] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            raise ArgumentError(f"{name} must be a str, not {type(value).__name__}; nothing was sent.")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ArgumentError(
+                f"{name} holds half of a surrogate pair, which UTF-8 cannot carry; nothing was sent."
+            ) from None
+        fields[name] = value
+    if not fields:
+        raise ArgumentError(f"no field to update was given; give at least one of {', '.join(given)}. Nothing was sent.")
+    return fields
+
+
+def _check_timeout(timeout: float) -> float:
+    # bool is an int; NaN fails every comparison, and no call may wait for ever.
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
+        raise ArgumentError("timeout must be a positive, finite number of seconds.")
+    return timeout
+
+
+def _check_base_url(base_url: str | None, allow_http: bool) -> httpx.URL:
+    text = os.environ.get("NEPTUN_BASE_URL") or DEFAULT_BASE_URL if base_url is None else base_url
+    # The text is not quoted below: a base URL with user info holds a password.
+    if not isinstance(text, str):
+        raise ArgumentError(f"base_url must be a str, not {type(text).__name__}.")
+    if re.search(r"[^\x21-\x7E]", text):
+        raise ArgumentError("base_url must not hold spaces, control characters or letters outside ASCII.")
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        raise ArgumentError(
+            "base_url is not a valid URL; it should look like https://host or https://host/prefix."
+        ) from None
+    if url.scheme not in ("https", "http") or not url.host:
+        raise ArgumentError(
+            "base_url must start with https:// and name a host, such as https://host or https://host/prefix."
+        )
+    if "@" in url.netloc.decode() or url.userinfo:
+        raise ArgumentError(
+            "base_url must not hold a user name or password: Neptun knows its users by the session cookie."
+        )
+    if "?" in text or "#" in text:
+        raise ArgumentError(
+            "base_url must not have a query or a fragment: leave out everything from the first ? or # on."
+        )
+    if url.scheme == "http" and not allow_http and not _is_loopback(url.host):
+        raise ArgumentError(
+            "base_url is plain http, over which anyone on the way can read the session cookie: use https://, or set "
+            "allow_http=True if the network is trusted."
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

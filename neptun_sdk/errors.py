@@ -1,0 +1,348 @@
+"""Everything that can go wrong, and the functions that turn an answer or a fault into one of these.
+
+NeptunError                      .operation  .applied
+├── ArgumentError (ValueError)   refused here; nothing was sent
+├── NeptunConnectionError        no usable answer came back
+│   └── NeptunTimeoutError
+├── StatusError                  .status_code  .message  .body
+│   ├── BadRequestError          400  .fields
+│   ├── AuthenticationError      401
+│   ├── PermissionDeniedError    403
+│   ├── NotFoundError            404
+│   ├── RateLimitError           429  .retry_after
+│   └── ServerError              5xx
+├── ResponseError                an answer outside the contract
+└── UpdateNotAppliedError        .ignored  .resource
+
+What an error says of itself is in its instance dictionary, so that every error pickles and copies.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import cast
+
+import attrs
+import httpx
+
+from neptun_sdk import dialects
+from neptun_sdk.models import Project, ProjectImport
+
+
+@attrs.frozen
+class Call:
+    """What an error has to say of the call it belongs to: the operation, and the ids in its path."""
+
+    operation: str
+    ids: Mapping[str, int]
+
+    def __str__(self) -> str:
+        return f"{self.operation}({', '.join(f'{name}={value}' for name, value in self.ids.items())})"
+
+
+class NeptunError(Exception):
+    """The root of every error that this SDK raises.
+
+    Attributes:
+        operation: The client's method, such as ``update_project``; ``None`` where no call was made yet.
+        applied: Whether the update was applied on the server: ``True``, ``False``, or ``None`` where it is not known.
+    """
+
+    operation: str | None = None
+    applied: bool | None = None
+
+    def __init__(self, text: str = "", /, **attributes: object) -> None:
+        super().__init__(text)
+        self.__dict__.update(attributes)
+
+
+class ArgumentError(NeptunError, ValueError):
+    """An argument or a setting was refused here. Nothing was sent."""
+
+    applied: bool | None = False
+
+
+class NeptunConnectionError(NeptunError):
+    """No usable answer came back: no connection, or one that broke. ``__cause__`` is the fault as httpx saw it."""
+
+
+class NeptunTimeoutError(NeptunConnectionError):
+    """The answer did not come in time."""
+
+
+class StatusError(NeptunError):
+    """The server answered with an error status; statuses without a class of their own raise this one.
+
+    Attributes:
+        status_code: The HTTP status code.
+        message: What the server said, or the status's standard phrase where it said nothing that can be read.
+        body: The body: decoded JSON, else text, else ``None`` where it is empty.
+    """
+
+    status_code: int = 0
+    message: str = ""
+    body: object = None
+
+
+class BadRequestError(StatusError):
+    """400: the server refused the request's parameters.
+
+    Attributes:
+        fields: What the server says of each field, ``{"project_type": "Invalid …"}``; empty where it names none.
+    """
+
+    fields: Mapping[str, str] = MappingProxyType({})
+
+
+class AuthenticationError(StatusError):
+    """401: the session is missing, unknown or expired; or, from a deployed server, the resource is not this user's."""
+
+
+class PermissionDeniedError(StatusError):
+    """403: the session belongs to another user than ``user_id``."""
+
+
+class NotFoundError(StatusError):
+    """404: there is no such project or import."""
+
+
+class RateLimitError(StatusError):
+    """429: too many requests, usually said by a proxy in front of the server.
+
+    Attributes:
+        retry_after: How many seconds the server asks to wait, or ``None`` where it does not say.
+    """
+
+    retry_after: float | None = None
+
+
+class ServerError(StatusError):
+    """5xx: the server, or a proxy in front of it, failed."""
+
+
+class ResponseError(NeptunError):
+    """The answer is outside the contract: a redirect, no JSON, a field missing or of the wrong type, too large …
+
+    Attributes:
+        status_code: The HTTP status code of that answer.
+    """
+
+    status_code: int | None = None
+
+
+class UpdateNotAppliedError(NeptunError):
+    """The server answered 200, but at least one field that was sent came back different.
+
+    ``applied`` is ``False`` where every field that was sent came back different, and ``None`` where some did not.
+
+    Attributes:
+        ignored: ``{field: (sent, returned)}`` for every field that differs.
+        resource: The resource as the server returned it.
+    """
+
+    ignored: Mapping[str, tuple[str, str | None]] = MappingProxyType({})
+    resource: Project | ProjectImport | None = None
+
+
+_CLASSES: dict[int, type[StatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    429: RateLimitError,
+}
+
+_NEW_SESSION = "Log in to Neptun in a browser again and copy the value of the neptun-session cookie"
+_NOT_YOURS = (
+    "The session is valid, but the resource does not exist or is not this user's. Check user_id and the other ids"
+)
+_NEXT_STEPS = {
+    400: "Correct the fields and call again",
+    401: f"The session is missing, unknown or expired. {_NEW_SESSION}",
+    403: "The session belongs to another user. Use the user_id of the session's own user",
+    404: "Check the ids",
+    429: "Call again later, and less often",
+}
+_CHANGED = {
+    True: "The update was applied.",
+    False: "Nothing was changed.",
+    None: "The update may or may not have been applied.",
+}
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+
+
+def from_answer(call: Call, status_code: int, headers: Mapping[str, str], body: object) -> NeptunError:
+    """Turn any answer but a 200 into its error.
+
+    Args:
+        call: The call that was answered.
+        status_code: The HTTP status code.
+        headers: The headers of the answer.
+        body: Its body: decoded JSON, else text, else ``None``, with the session cookie already masked.
+    """
+    if not 400 <= status_code <= 599:
+        return _outside_contract(call, status_code, headers)
+    kind = _CLASSES.get(status_code, StatusError if status_code < 500 else ServerError)
+    applied = _applied(status_code)
+    message = _message(status_code, body)
+    next_step = _NEXT_STEPS.get(
+        status_code, "Try again later" if status_code >= 500 else "Check base_url and the arguments"
+    )
+    if status_code == 401 and dialects.is_access_refusal(body):
+        next_step = _NOT_YOURS
+    retry_after = parse_retry_after(headers.get("Retry-After"))
+    if retry_after is not None:
+        next_step = f"Call again after {retry_after:.0f} seconds"
+    fields = _fields(body) if status_code == 400 else {}
+    details = "".join(f" {name}: {problem}." for name, problem in fields.items())
+    text = f"{call}: {status_code} {message}.{details} {_CHANGED[applied]} {next_step}."
+    attributes: dict[str, object] = {"status_code": status_code, "message": message, "body": body}
+    if kind is BadRequestError:
+        attributes["fields"] = fields
+    if kind is RateLimitError:
+        attributes["retry_after"] = retry_after
+    return kind(text, operation=call.operation, applied=applied, **attributes)
+
+
+def from_fault(call: Call, fault: httpx.HTTPError, origin: str, status_code: int | None) -> NeptunError:
+    """Turn an exception of httpx into an error of this SDK.
+
+    Args:
+        call: The call in which it happened.
+        fault: What httpx raised.
+        origin: The server's address, for the message.
+        status_code: The status of the answer if its head had come, else ``None``.
+    """
+    applied = False if isinstance(fault, _NOT_SENT) else _applied(status_code)
+    what = str(fault) or type(fault).__name__
+    again = "Call again: sending the same values twice is safe"
+    if isinstance(fault, httpx.DecodingError):
+        problem = f"the answer's body cannot be decompressed ({what})"
+        next_step = f"Check what stands at {origin}"
+    elif isinstance(fault, httpx.TimeoutException):
+        problem = f"{origin} did not answer in time ({type(fault).__name__})"
+        next_step = f"{again}; or allow more time with timeout="
+    elif isinstance(fault, _NOT_SENT):
+        problem = f"cannot connect to {origin} ({what})"
+        next_step = "Check base_url (NEPTUN_BASE_URL), the network and, for a private CA, SSL_CERT_FILE"
+    else:
+        problem = f"the connection to {origin} broke before the whole answer had come ({what})"
+        next_step = again
+    text = f"{call}: {problem}. {_CHANGED[applied]} {next_step}."
+    if isinstance(fault, httpx.DecodingError):
+        return ResponseError(text, operation=call.operation, applied=applied, status_code=status_code)
+    kind = NeptunTimeoutError if isinstance(fault, httpx.TimeoutException) else NeptunConnectionError
+    return kind(text, operation=call.operation, applied=applied)
+
+
+def bad_body(call: Call, status_code: int, problem: str) -> ResponseError:
+    """The error for a body that cannot be used: of a 200 outside the contract, or of any answer that is too large."""
+    applied = _applied(status_code)
+    again = "Do not send it again; check" if applied else "Check"
+    return ResponseError(
+        f"{call}: the server answered {status_code}, but its body is outside the contract: {problem}. "
+        f"{_CHANGED[applied]} {again} that base_url is a Neptun server and that this SDK is up to date.",
+        operation=call.operation,
+        applied=applied,
+        status_code=status_code,
+    )
+
+
+def not_applied(
+    call: Call, sent: Mapping[str, str], ignored: Mapping[str, tuple[str, str | None]], resource: object
+) -> UpdateNotAppliedError:
+    """The error for a 200 in which some fields that were sent came back different."""
+    differences = "; ".join(f"{name}: sent {_short(was)}, got {_short(came)}" for name, (was, came) in ignored.items())
+    rest = ", ".join(name for name in sent if name not in ignored)
+    text = (
+        f"{call}: the server answered 200 but did not apply {', '.join(ignored)} ({differences}). "
+        f"{'Applied: ' + rest if rest else 'Nothing that was sent was applied'}. "
+        "Compare error.resource with what you want, and check that the values are ones this server accepts."
+    )
+    applied = None if rest else False
+    return UpdateNotAppliedError(text, operation=call.operation, applied=applied, ignored=ignored, resource=resource)
+
+
+def parse_retry_after(value: str | None) -> float | None:
+    """Read a ``Retry-After`` header (RFC 9110: seconds, or a date) as seconds from now; ``None`` if there is none."""
+    if value is None:
+        return None
+    text = value.strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    # A date without a zone is UTC: RFC 9110 knows no other.
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def _applied(status_code: int | None) -> bool | None:
+    """What an answer's status alone says of whether the update was applied; ``None`` stands for no status, too."""
+    if status_code == 200:
+        return True
+    return False if status_code is not None and 400 <= status_code < 500 else None
+
+
+def _outside_contract(call: Call, status_code: int, headers: Mapping[str, str]) -> ResponseError:
+    if 300 <= status_code < 400:
+        try:
+            target = httpx.URL(headers.get("Location", "")).copy_with(userinfo=b"", query=None, fragment=None)
+        except httpx.InvalidURL:
+            target = httpx.URL("")
+        where = f" to {_short(str(target))}" if str(target) else ""
+        what = f"redirected{where}, and redirects are not followed"
+        next_step = (
+            "base_url is probably wrong (http for https, another host, a missing path), or the session is missing"
+        )
+    else:
+        what = "answered with a status that the contract does not know"
+        next_step = "Check that base_url is a Neptun server"
+    return ResponseError(
+        f"{call}: {status_code}: the server {what}. {_CHANGED[None]} {next_step}.",
+        operation=call.operation,
+        applied=None,
+        status_code=status_code,
+    )
+
+
+def _message(status_code: int, body: object) -> str:
+    """The best sentence that an error body offers, in either of the two JSON shapes or in none."""
+    candidates = [_get(body, key) for key in ("message", "statusMessage", "error", "detail")]
+    if isinstance(body, str):
+        title = re.search(r"<title[^>]*>([^<]*)</title>", body[:10_000], re.IGNORECASE)
+        candidates = [title and title[1]] if body.lstrip().startswith("<") else [body]
+    for candidate in candidates:
+        if isinstance(candidate, str) and candidate.strip():
+            words = " ".join(candidate.split()).rstrip(".")
+            return words if len(words) <= 300 else f"{words[:300]}…"
+    try:
+        return HTTPStatus(status_code).phrase
+    except ValueError:
+        return "no message"
+
+
+def _fields(body: object) -> dict[str, str]:
+    """The problems of a 400, by field: the server lists them under ``data.issues``."""
+    fields: dict[str, str] = {}
+    issues = _get(_get(body, "data"), "issues")
+    for issue in cast("list[object]", issues) if isinstance(issues, list) else []:
+        path = _get(issue, "path")
+        if isinstance(path, list) and path:
+            name = ".".join(str(step) for step in cast("list[object]", path))
+            problem = str(_get(issue, "message") or "invalid").rstrip(".")
+            fields[name] = f"{fields[name]}; {problem}" if name in fields else problem
+    return fields
+
+
+def _get(value: object, key: str) -> object:
+    return cast("dict[str, object]", value).get(key) if isinstance(value, dict) else None
+
+
+def _short(value: str | None) -> str:
+    return "nothing" if value is None else ascii(value if len(value) <= 80 else f"{value[:80]}…")

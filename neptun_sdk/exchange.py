@@ -1,0 +1,141 @@
+"""One call on the wire: sent, read within bounds, logged, and checked against the contract before anyone reads it."""
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Generic, NoReturn, cast
+
+import httpx
+
+import neptun_openapi
+from neptun_sdk import errors, models
+from neptun_sdk.errors import Call
+from neptun_sdk.models import Resource
+from neptun_sdk.session import Session
+
+MAX_ANSWER = 8 * 1024 * 1024  # bytes; a resource is far smaller, and a caller's memory is not the server's to fill
+
+_log = logging.getLogger("neptun_sdk")
+
+
+class Exchange(Generic[Resource]):
+    """One call of one operation.
+
+    It stands in for the httpx client that a generated function asks for: the function builds the request and hands it
+    to `request`, which gives back an answer that the generated reader can read without surprises, or raises a
+    `NeptunError`. So one shared `httpx.Client` serves every session, and what belongs to one call is in one object.
+
+    Args:
+        resource: The class of what the operation returns.
+        call: The operation and its ids, for messages.
+        fields: What is sent, by the names of the contract.
+        http: The connections.
+        session: Whose call it is.
+    """
+
+    def __init__(
+        self, resource: type[Resource], call: Call, fields: Mapping[str, str], http: httpx.Client, session: Session
+    ) -> None:
+        self.fields = fields
+        self._resource: type[Resource] = resource
+        self._call = call
+        self._http = http
+        self._session = session
+
+    def client(self) -> neptun_openapi.Client:
+        """The client to hand to a generated function. Of an httpx client, that function uses ``request`` alone."""
+        client = neptun_openapi.Client(base_url=str(self._http.base_url))
+        return client.set_httpx_client(cast(httpx.Client, self))
+
+    def request(self, method: str, url: str, **parts: Any) -> httpx.Response:
+        """Send the request that a generated function built, and return its checked answer.
+
+        Raises:
+            NeptunError: Whatever is not a 200 that the contract describes.
+        """
+        request = self._http.build_request(method, url, **parts)
+        started = time.perf_counter()
+        response: httpx.Response | None = None
+        try:
+            response = self._http.send(request, auth=self._session, stream=True)
+            with contextlib.closing(response):
+                content = self._read(response)
+        except httpx.HTTPError as fault:
+            status_code = response.status_code if response is not None else None
+            self._log(status_code or type(fault).__name__, started)
+            origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
+            raise errors.from_fault(self._call, fault, origin, status_code) from fault
+        self._log(response.status_code, started)
+        if response.status_code != 200:
+            body = _decode_error_body(self._session.mask(content.decode(errors="replace")))
+            raise errors.from_answer(self._call, response.status_code, response.headers, body)
+        return _Answer(self._decode(content))
+
+    def finish(self, generated: object) -> Resource:
+        """Turn what the generated function read into the resource, and verify that every field sent is in it.
+
+        Raises:
+            UpdateNotAppliedError: At least one field came back different.
+        """
+        resource: Resource = models.from_generated(self._resource, generated)
+        ignored = {
+            name: (sent, cast("str | None", getattr(resource, name)))
+            for name, sent in self.fields.items()
+            if (getattr(resource, name) or "") != sent  # a text that was cleared may come back empty, null or absent
+        }
+        if ignored:
+            raise errors.not_applied(self._call, self.fields, ignored, resource)
+        return resource
+
+    def _read(self, response: httpx.Response) -> bytes:
+        content = bytearray()
+        for chunk in response.iter_bytes():
+            content += chunk
+            if len(content) > MAX_ANSWER:
+                problem = f"it is larger than {MAX_ANSWER // 1024 // 1024} MiB"
+                raise errors.bad_body(self._call, response.status_code, problem)
+        return bytes(content)
+
+    def _decode(self, content: bytes) -> Any:
+        """Decode a 200's body and check it from the envelope down to the type of every field."""
+        document: Any = None
+        try:
+            document = _STRICT_JSON.decode(content.decode("utf-8-sig"))
+            problem = models.first_problem(self._resource, document)
+        except (ValueError, RecursionError) as fault:
+            problem = f"it is not JSON ({type(fault).__name__})"
+        # Raised out here, because that exception holds the whole body and must not be chained.
+        if problem:
+            raise errors.bad_body(self._call, 200, problem)
+        return document
+
+    def _log(self, outcome: object, started: float) -> None:
+        _log.debug("%s: %s in %.0f ms", self._call, outcome, (time.perf_counter() - started) * 1000)
+
+
+class _Answer(httpx.Response):
+    """An answer whose JSON is already decoded and checked, so that the generated reader decodes nothing again."""
+
+    def __init__(self, document: Any) -> None:
+        super().__init__(200)
+        self._document = document
+
+    def json(self, **kwargs: Any) -> Any:
+        return self._document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Python's own decoder takes NaN and Infinity, which JSON does not have.
+_STRICT_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _decode_error_body(text: str) -> object:
+    try:
+        return _STRICT_JSON.decode(text) if text.strip() else None
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,88 @@
+"""The main job, end to end: both updates through the SDK, over HTTP, against the embedded Neptun; then two errors."""
+
+import os
+import sys
+
+import attrs
+
+from neptun_sdk import AuthenticationError, NeptunClient, NeptunError, NotFoundError, Project, ProjectImport
+from neptun_sdk.sandbox import Sandbox
+
+COLOURS = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def main() -> None:
+    with (
+        Sandbox() as neptun,
+        NeptunClient(neptun.session_cookie, neptun.user_id, base_url=neptun.base_url) as client,
+    ):
+        print(f"An embedded Neptun is running at {neptun.base_url}.")
+
+        # Setting a field to the value it has changes nothing but updated_at, and returns the resource.
+        before = client.update_project(neptun.project_id, name="My project")
+        heading(
+            f'client.update_project({neptun.project_id}, name="Updated Project Name", programming_language="python")'
+        )
+        after = client.update_project(neptun.project_id, name="Updated Project Name", programming_language="python")
+        side_by_side(before, after)
+        must(after.name == "Updated Project Name" and after.programming_language == "python")
+        must(after.description == before.description and after.updated_at > before.updated_at)
+
+        ids = f"{neptun.project_id}, {neptun.import_id}"
+        was = client.update_project_import(neptun.project_id, neptun.import_id, title="GitHub import")
+        heading(
+            f'client.update_project_import({ids}, title="Updated GitHub Import", source_path="octocat/hello-world")'
+        )
+        now = client.update_project_import(
+            neptun.project_id, neptun.import_id, title="Updated GitHub Import", source_path="octocat/hello-world"
+        )
+        side_by_side(was, now)
+        must(now.title == "Updated GitHub Import" and now.source_path == "octocat/hello-world")
+        must(now.description == was.description and now.updated_at > was.updated_at)
+
+        heading("A project that does not exist")
+        try:
+            client.update_project(999, name="Nobody's")
+        except NotFoundError as error:
+            show(error)
+        else:
+            must(False)
+
+        heading("A session that is not valid")
+        try:
+            client.with_session("an-expired-session", neptun.user_id).update_project(neptun.project_id, name="Mine")
+        except AuthenticationError as error:
+            show(error)
+        else:
+            must(False)
+    print(f"\n{paint('32', 'Both updates were applied, and both mistakes were explained.')}")
+
+
+def side_by_side(before: Project | ProjectImport, after: Project | ProjectImport) -> None:
+    print(f"  {'':21} {'before':34} after")
+    new = attrs.asdict(after)
+    for name, old in attrs.asdict(before).items():
+        if name != "extra":
+            row = f"{name:21} {old!s:34} {new[name]}"
+            print(f"  {row}" if old == new[name] else paint("33", f"* {row}"))
+
+
+def show(error: NeptunError) -> None:
+    print(f"  {paint('31', type(error).__name__)}: {error}")
+
+
+def heading(text: str) -> None:
+    print(f"\n{paint('1', text)}")
+
+
+def paint(code: str, text: str) -> str:
+    return f"\033[{code}m{text}\033[0m" if COLOURS else text
+
+
+def must(happened: bool) -> None:
+    if not happened:
+        sys.exit("The demo did not do what it shows; this is a bug in neptun-sdk.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Write the low-level client from openapi.yaml: ``generate.py`` in place, ``generate.py --check`` to compare only.
+
+openapi-python-client warns, drops an endpoint or skips its formatter and still exits with 0, so each of these is
+checked here, and nothing is replaced before all of it went well.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "generated" / "neptun_openapi"
+BIN = Path(sysconfig.get_path("scripts"))
+
+
+def generate(output: Path) -> None:
+    """Generate the client into a folder, or exit with a message that says what went wrong."""
+    for tool in ("openapi-python-client", "ruff"):
+        if not shutil.which(tool, path=str(BIN)):
+            sys.exit(f"generate: {tool} is not installed in this environment; run `make generate`, which installs it.")
+    command = [
+        str(BIN / "openapi-python-client"),
+        "generate",
+        f"--path={ROOT / 'openapi.yaml'}",
+        f"--config={ROOT / 'scripts' / 'generate.yaml'}",
+        f"--output-path={output}",
+        "--meta=none",
+        "--fail-on-warning",
+    ]
+    # The post hooks find ruff by PATH; only the pinned one will do.
+    environment = {"PATH": f"{BIN}:/usr/bin:/bin", "LANG": "C.UTF-8"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    said = done.stdout + done.stderr
+    if done.returncode or "warning" in said.lower() or "error" in said.lower():
+        sys.exit(f"generate: openapi-python-client is not content (exit code {done.returncode}):\n{said}")
+    missing = [name for name in operation_modules() if not any(output.glob(f"api/*/{name}.py"))]
+    if missing:
+        sys.exit(f"generate: openapi-python-client dropped {', '.join(missing)}; see openapi.yaml.")
+
+
+def operation_modules() -> list[str]:
+    """The module that each operation of the contract must have: its operationId in snake case."""
+    spec = yaml.safe_load((ROOT / "openapi.yaml").read_text(encoding="utf-8"))
+    ids = [
+        operation["operationId"]
+        for item in spec["paths"].values()
+        for operation in item.values()
+        if isinstance(operation, dict) and "operationId" in operation
+    ]
+    return ["".join(f"_{c.lower()}" if c.isupper() else c for c in name) for name in ids]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; fail with a diff where the output differs"
+    )
+    check = parser.parse_args().check
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder) / "neptun_openapi"
+        generate(fresh)
+        if not check:
+            shutil.rmtree(TARGET, ignore_errors=True)  # what the contract no longer has must not stay behind
+            shutil.copytree(fresh, TARGET)
+            print(f"generated {TARGET.relative_to(ROOT)}")
+            return
+        command = ["diff", "-ru", "--exclude=__pycache__", str(TARGET), str(fresh)]
+        if subprocess.run(command, check=False).returncode:  # noqa: S603
+            sys.exit(
+                "check-generated: generated/ is not what openapi.yaml gives; run `make generate` and commit the result."
+            )
+        print("check-generated: generated/ is what openapi.yaml gives")
+
+
+if __name__ == "__main__":
+    main()
