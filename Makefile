@@ -42,7 +42,7 @@ lint: $(VENV)/.check ## lint and format-check the Python code
 types: $(VENV)/.check ## check types: mypy --strict, pyright strict, and that every public name has one
 	$(BIN)/mypy
 	$(BIN)/pyright
-	$(BIN)/pyright --pythonpath $(BIN)/python --ignoreexternal --verifytypes neptun_sdk
+	PATH="$(CURDIR)/$(BIN):$$PATH" pyright --ignoreexternal --verifytypes neptun_sdk
 
 check: lint types lint-spec check-generated ## every static check
 

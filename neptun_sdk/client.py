@@ -278,7 +278,7 @@ def _check_base_url(base_url: str | None, allow_http: bool) -> httpx.URL:
         raise ArgumentError(
             "base_url must start with https:// and name a host, such as https://host or https://host/prefix."
         )
-    if "@" in url.netloc.decode() or url.userinfo:
+    if "@" in text.split("/")[2]:
         raise ArgumentError(
             "base_url must not hold a user name or password: Neptun knows its users by the session cookie."
         )

@@ -252,7 +252,10 @@ def bad_body(call: Call, status_code: int, problem: str) -> ResponseError:
 
 
 def not_applied(
-    call: Call, sent: Mapping[str, str], ignored: Mapping[str, tuple[str, str | None]], resource: object
+    call: Call,
+    sent: Mapping[str, str],
+    ignored: Mapping[str, tuple[str, str | None]],
+    resource: Project | ProjectImport | None,
 ) -> UpdateNotAppliedError:
     """The error for a 200 in which some fields that were sent came back different."""
     differences = "; ".join(f"{name}: sent {_short(was)}, got {_short(came)}" for name, (was, came) in ignored.items())

@@ -39,7 +39,7 @@ class Session(httpx.Auth):
     __slots__ = ("_cookie", "user_id")
 
     def __init__(self, cookie: str | None, user_id: int | None) -> None:
-        self.user_id = _parse_user_id(user_id)
+        self.user_id: int = _parse_user_id(user_id)
         self._cookie = _parse_cookie(cookie)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:

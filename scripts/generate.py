@@ -42,6 +42,8 @@ def generate(output: Path) -> None:
     missing = [name for name in operation_modules() if not any(output.glob(f"api/*/{name}.py"))]
     if missing:
         sys.exit(f"generate: openapi-python-client dropped {', '.join(missing)}; see openapi.yaml.")
+    # Written by the generator only together with the metadata of a package of its own.
+    (output / "py.typed").touch()
 
 
 def operation_modules() -> list[str]:

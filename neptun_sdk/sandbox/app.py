@@ -1,6 +1,7 @@
 """The embedded Neptun as a WSGI app: openapi.yaml decides what is valid, the state decides the rest."""
 
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ class App:
     """A WSGI app. It may be called from many threads at once."""
 
     def __init__(self) -> None:
-        self.state = State()
+        self.state: State = State()
         self._openapi = load_openapi()
         self._lock = threading.Lock()
         self._faults: deque[Response] = deque()
@@ -33,6 +34,8 @@ class App:
             raise ValueError(f"status must be from 400 to 599, not {status}")
         if times < 1:
             raise ValueError(f"times must be 1 or more, not {times}")
+        if retry_after is not None and retry_after < 0:
+            raise ValueError(f"retry_after must be 0 or more, not {retry_after}")
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         with self._lock:
             self._faults.extend(_error(status, _phrase(status), headers=headers) for _ in range(times))
@@ -51,12 +54,12 @@ class App:
         if any(isinstance(problem, OperationNotFound) for problem in result.errors):
             allowed = "PUT" if "/imports/" in request.path else "PATCH"
             return _error(405, f"This route takes {allowed} only", headers={"Allow": allowed})
-        response = self._update(request.cookies.get(COOKIE_NAME), result)
+        response = self._update(request.path, request.cookies.get(COOKIE_NAME), result)
         # A server that breaks its own contract must not go unnoticed.
         self._openapi.validate_response(described, WerkzeugOpenAPIResponse(response))
         return response
 
-    def _update(self, session_cookie: str | None, result: RequestUnmarshalResult) -> Response:
+    def _update(self, path: str, session_cookie: str | None, result: RequestUnmarshalResult) -> Response:
         """Check in the order of a real server: the session, the ids, access, the body; then update."""
         account = self.state.account_of(session_cookie)
         if account is None:
@@ -66,6 +69,9 @@ class App:
         if len(body_problems) < len(problems):
             return _error(400, "Invalid parameters: every id must be a positive integer")
         ids = result.parameters.path
+        # Python reads " 1", "1_0" and "+1" as integers too; a URL should not.
+        if re.findall(r"/([1-9][0-9]*)(?=/|$)", path) != [str(value) for value in ids.values()]:
+            return _error(400, "Invalid parameters: every id must be a positive integer")
         if ids["user_id"] != account.user_id:
             return _error(403, "Forbidden")
         if self.state.project(ids["user_id"], ids["project_id"]) is None:

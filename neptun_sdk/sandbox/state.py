@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from neptun_sdk.sandbox.spec import known_values
+from neptun_sdk.sandbox.spec import known_values, request_fields
 
 Row = dict[str, Any]
 
@@ -49,7 +49,7 @@ class State:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.accounts = [
+        self.accounts: list[Account] = [
             Account(user_id=1, project_id=789, import_id=123, session_cookie=_new_session()),
             Account(user_id=2, project_id=790, import_id=124, session_cookie=_new_session()),
         ]
@@ -93,8 +93,8 @@ class State:
     def _update(
         self, row: Row, schema: str, changes: Mapping[str, Any], rules: Callable[[Row], list[Issue]]
     ) -> Row | list[Issue]:
-        # Like the server, fields that the contract does not know are ignored.
-        changes = {name: value for name, value in changes.items() if name in row}
+        # Fields that the contract does not let a request set are ignored.
+        changes = {name: value for name, value in changes.items() if name in request_fields(schema)}
         issues: list[Issue] = []
         for name, value in changes.items():
             known = known_values(schema, name)

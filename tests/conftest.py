@@ -1,0 +1,81 @@
+"""Fixtures that every test may use. No test reaches further than loopback."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from neptun_sdk import NeptunClient
+from neptun_sdk.sandbox import Sandbox
+from neptun_sdk.sandbox.spec import load_spec
+
+# A session that no message, log or repr may ever show; it looks like a real one.
+CANARY = "Fe26.2**canary-0123456789abcdef*CANARY_session_value*~sealed"
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SESSION_COOKIE", "USER_ID", "BASE_URL", "DIALECT"):
+        monkeypatch.delenv(f"NEPTUN_{name}", raising=False)
+
+
+@pytest.fixture
+def neptun() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def client(neptun: Sandbox) -> Iterator[NeptunClient]:
+    with NeptunClient(neptun.session_cookie, neptun.user_id, base_url=neptun.base_url) as made:
+        yield made
+
+
+@pytest.fixture
+def answering() -> Callable[[Answer], NeptunClient]:
+    """Make a client whose every request is answered by a function, with no socket."""
+
+    def make(answer: Answer) -> NeptunClient:
+        return NeptunClient(CANARY, 1, base_url="https://neptun.test", transport=httpx.MockTransport(answer))
+
+    return make
+
+
+@pytest.fixture
+def project() -> dict[str, object]:
+    """A project as the contract's 200 body holds it."""
+    return {
+        "id": 123,
+        "name": "New name",
+        "description": "About it",
+        "project_type": "web-site",
+        "programming_language": "typescript",
+        "created_at": "2025-02-16T17:42:11.000Z",
+        "updated_at": "2025-02-16T18:42:11.000Z",
+        "neptun_user_id": 1,
+    }
+
+
+@pytest.fixture
+def project_import() -> dict[str, object]:
+    """An import as the contract's 200 body holds it."""
+    return {
+        "id": 123,
+        "source_type": "github",
+        "source_path": "username/repository",
+        "title": "New title",
+        "description": "About it",
+        "created_at": "2025-02-16T17:42:11.000Z",
+        "updated_at": "2025-02-16T18:42:11.000Z",
+        "neptun_user_id": 1,
+        "project_id": 789,
+    }
+
+
+@pytest.fixture(scope="session")
+def spec() -> dict[str, Any]:
+    """The contract, as it stands in openapi.yaml."""
+    return load_spec()

@@ -1,0 +1,209 @@
+"""Errors: the right class and attributes, and a text with the operation, the ids, the outcome and a next step."""
+
+import copy
+import pickle
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+
+import neptun_sdk
+from neptun_sdk import errors
+from neptun_sdk.errors import Call, from_answer, from_fault, parse_retry_after
+
+CALL = Call("update_project", {"user_id": 1, "project_id": 123})
+HANDLER_401 = {"statusCode": 401, "statusMessage": "Unauthorized.", "stack": []}
+THROWN_401 = {
+    "error": True,
+    "url": "http://127.0.0.1/api",
+    "statusCode": 401,
+    "statusMessage": "Server Error",
+    "message": "Unauthorized",
+}
+
+
+def test_the_tree_is_the_one_that_callers_catch() -> None:
+    assert issubclass(neptun_sdk.ArgumentError, ValueError)
+    assert issubclass(neptun_sdk.NeptunTimeoutError, neptun_sdk.NeptunConnectionError)
+    by_status = ("BadRequest", "Authentication", "PermissionDenied", "NotFound", "RateLimit", "Server")
+    assert {cls.__name__ for cls in neptun_sdk.StatusError.__subclasses__()} == {f"{name}Error" for name in by_status}
+    every = [getattr(neptun_sdk, name) for name in neptun_sdk.__all__ if name.endswith("Error")]
+    assert all(issubclass(cls, neptun_sdk.NeptunError) for cls in every)
+
+
+@pytest.mark.parametrize(
+    ("status_code", "kind", "applied", "next_step"),
+    [
+        (400, neptun_sdk.BadRequestError, False, "Correct the fields"),
+        (401, neptun_sdk.AuthenticationError, False, "Log in to Neptun"),
+        (403, neptun_sdk.PermissionDeniedError, False, "user_id of the session's own user"),
+        (404, neptun_sdk.NotFoundError, False, "Check the ids"),
+        (413, neptun_sdk.StatusError, False, "Check base_url and the arguments"),
+        (429, neptun_sdk.RateLimitError, False, "Call again later"),
+        (500, neptun_sdk.ServerError, None, "Try again later"),
+        (503, neptun_sdk.ServerError, None, "Try again later"),
+        (520, neptun_sdk.ServerError, None, "Try again later"),
+    ],
+)
+def test_every_status_becomes_its_own_error(
+    status_code: int, kind: type[errors.StatusError], applied: bool | None, next_step: str
+) -> None:
+    body = {"statusCode": status_code, "message": "What the server said."}
+    error = from_answer(CALL, status_code, {}, body)
+    assert type(error) is kind
+    assert isinstance(error, neptun_sdk.StatusError)
+    assert (error.operation, error.applied) == ("update_project", applied)
+    assert (error.status_code, error.message, error.body) == (status_code, "What the server said", body)
+    expected = f"update_project(user_id=1, project_id=123): {status_code} What the server said."
+    assert str(error).startswith(expected)
+    assert next_step in str(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"statusCode": 404, "message": "Project not found"}, "Project not found"),
+        (THROWN_401, "Unauthorized"),
+        (HANDLER_401, "Unauthorized"),
+        ({"error": "not_found"}, "not_found"),
+        ({"detail": "None such"}, "None such"),
+        ({"message": ""}, "Not Found"),
+        ({"message": 5}, "Not Found"),
+        ([1, 2], "Not Found"),
+        (None, "Not Found"),
+        ("upstream\n  unavailable", "upstream unavailable"),
+        ("<html><head><TITLE>404 | Gone\n astray</TITLE></head>", "404 | Gone astray"),
+        ("<html>no title</html>", "Not Found"),
+        ("x" * 301, "x" * 300 + "…"),
+    ],
+)
+def test_the_message_is_the_best_that_a_body_offers(body: object, message: str) -> None:
+    error = from_answer(CALL, 404, {}, body)
+    assert isinstance(error, neptun_sdk.NotFoundError)
+    assert error.message == message
+
+
+def test_a_status_without_a_phrase_still_has_a_message() -> None:
+    error = from_answer(CALL, 520, {}, None)
+    assert isinstance(error, neptun_sdk.ServerError)
+    assert error.message == "no message"
+
+
+def test_a_400_lists_its_problems_by_field() -> None:
+    issues = [
+        {"path": ["project_type"], "message": "Invalid enum value."},
+        {"path": ["file_tree", 0], "message": "Required"},
+        {"path": ["name"], "message": "Too short"},
+        {"path": ["name"], "message": "Too plain"},
+        {"path": ["description"]},
+        {"path": [], "message": "of the whole body"},
+        {"message": "no path"},
+        "not an object",
+    ]
+    error = from_answer(CALL, 400, {}, {"statusCode": 400, "statusMessage": "Bad Request", "data": {"issues": issues}})
+    assert isinstance(error, neptun_sdk.BadRequestError)
+    assert error.fields == {
+        "project_type": "Invalid enum value",
+        "file_tree.0": "Required",
+        "name": "Too short; Too plain",
+        "description": "invalid",
+    }
+    assert "project_type: Invalid enum value. " in str(error)
+
+
+@pytest.mark.parametrize("body", [None, "text", [], {"data": None}, {"data": {"issues": "none"}}])
+def test_a_400_without_a_list_of_problems_has_no_fields(body: object) -> None:
+    error = from_answer(CALL, 400, {}, body)
+    assert isinstance(error, neptun_sdk.BadRequestError)
+    assert error.fields == {}
+
+
+def test_the_two_kinds_of_401_are_told_apart() -> None:
+    assert "Log in to Neptun" in str(from_answer(CALL, 401, {}, THROWN_401))
+    refused = str(from_answer(CALL, 401, {}, HANDLER_401))
+    assert "session is valid, but the resource does not exist or is not this user's" in refused
+    assert "Log in" not in refused
+
+
+def test_a_rate_limit_says_how_long_to_wait() -> None:
+    error = from_answer(CALL, 429, httpx.Headers({"retry-after": "7"}), None)
+    assert isinstance(error, neptun_sdk.RateLimitError)
+    assert error.retry_after == 7.0
+    assert "Call again after 7 seconds" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(None, None), ("0", 0.0), (" 12 ", 12.0), ("soon", None), ("-1", None), ("", None)]
+)
+def test_retry_after_is_read_as_seconds(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value) == seconds
+
+
+def test_retry_after_is_read_as_a_date() -> None:
+    assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 -0000") == 0.0
+    seconds = parse_retry_after(format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True))
+    assert seconds is not None
+    assert 590 < seconds <= 600
+
+
+@pytest.mark.parametrize(
+    "location", ["https://user:secret@elsewhere.test/login?token=secret#secret", None, "https://host:port"]
+)
+def test_a_redirect_says_where_without_secrets(location: str | None) -> None:
+    error = from_answer(CALL, 302, {"Location": location} if location else {}, None)
+    assert isinstance(error, neptun_sdk.ResponseError)
+    assert (error.status_code, error.applied) == (302, None)
+    assert "base_url is probably wrong" in str(error)
+    assert "session is missing" in str(error)
+    assert "secret" not in str(error)
+    assert ("elsewhere.test/login" in str(error)) == (location is not None and "elsewhere" in location)
+
+
+@pytest.mark.parametrize("status_code", [201, 204, 299, 600, 999])
+def test_a_status_outside_the_contract_is_a_response_error(status_code: int) -> None:
+    error = from_answer(CALL, status_code, {}, None)
+    assert type(error) is neptun_sdk.ResponseError
+    assert (error.status_code, error.applied) == (status_code, None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status_code", "kind", "applied", "words"),
+    [
+        (httpx.ConnectError("refused"), None, neptun_sdk.NeptunConnectionError, False, "cannot connect.*refused"),
+        (httpx.ConnectTimeout(""), None, neptun_sdk.NeptunTimeoutError, False, "ConnectTimeout.*Nothing was changed"),
+        (httpx.ReadTimeout(""), None, neptun_sdk.NeptunTimeoutError, None, "may or may not.*timeout="),
+        (httpx.ReadTimeout(""), 200, neptun_sdk.NeptunTimeoutError, True, "update was applied"),
+        (httpx.ReadError(""), None, neptun_sdk.NeptunConnectionError, None, "broke.*ReadError.*Call again"),
+        (httpx.ReadError(""), 404, neptun_sdk.NeptunConnectionError, False, "Nothing was changed"),
+        (httpx.DecodingError("bad gzip"), 200, neptun_sdk.ResponseError, True, "decompressed.*bad gzip"),
+    ],
+)
+def test_a_fault_becomes_a_typed_error(
+    fault: httpx.HTTPError, status_code: int | None, kind: type[Exception], applied: bool | None, words: str
+) -> None:
+    error = from_fault(CALL, fault, "https://neptun.test", status_code)
+    assert type(error) is kind
+    assert error.applied is applied
+    with pytest.raises(kind, match=words):
+        raise error
+
+
+EXAMPLES = [
+    neptun_sdk.ArgumentError("refused", operation="update_project"),
+    from_answer(CALL, 400, {}, {"data": {"issues": [{"path": ["name"], "message": "no"}]}}),
+    from_answer(CALL, 429, {"Retry-After": "7"}, None),
+    from_answer(CALL, 302, {}, None),
+    from_fault(CALL, httpx.ReadTimeout(""), "https://neptun.test", None),
+    errors.bad_body(CALL, 200, "project: missing"),
+    errors.not_applied(CALL, {"name": "a"}, {"name": ("a", None)}, None),
+]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_every_error_pickles_and_copies(error: errors.NeptunError) -> None:
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):  # noqa: S301
+        assert type(twin) is type(error)
+        assert str(twin) == str(error)
+        assert vars(twin) == vars(error)

@@ -1,0 +1,143 @@
+"""The session: read leniently where it is safe, refused with help where it is not, and never shown."""
+
+import copy
+import pickle
+
+import httpx
+import pytest
+
+from neptun_sdk import ArgumentError
+from neptun_sdk.session import COOKIE_NAME, Session
+from tests.conftest import CANARY
+
+
+def sent_cookie(session: Session) -> str:
+    """The Cookie header that leaves with a request of this session."""
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["Cookie"])
+        return httpx.Response(200)
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        http.get("https://neptun.test", auth=session)
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        CANARY,
+        f"  {CANARY}\t",
+        f'"{CANARY}"',
+        f"neptun-session={CANARY}",
+        f"Cookie: neptun-session={CANARY}",
+        f"cookie:neptun-session={CANARY}",
+        f"Cookie: theme=dark; neptun-session={CANARY}; lang=en",
+        f"theme=dark;neptun-session={CANARY}",
+        f"Set-Cookie: neptun-session={CANARY}; Path=/; HttpOnly; Secure; SameSite=Lax",
+        f"Cookie: neptun-session={CANARY}; neptun-session={CANARY}",
+    ],
+)
+def test_a_pasted_cookie_is_understood(pasted: str) -> None:
+    assert sent_cookie(Session(pasted, 1)) == f"neptun-session={CANARY}"
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "",
+        " ",
+        '""',
+        f"{CANARY}\r\nX-Injected: 1",
+        f"{CANARY}\n",
+        f"{CANARY}\0",
+        f"{CANARY}; other=1",
+        f"{CANARY},other",
+        f"{CANARY} {CANARY}",
+        f"{CANARY}é",
+        f'{CANARY}"',
+        f"{CANARY}\\",
+        "Cookie: theme=dark",
+        "Cookie: neptun-session=",
+        f"Cookie: neptun-session={CANARY}; neptun-session=other",
+    ],
+)
+def test_what_cannot_be_a_cookie_is_refused_with_help_and_without_showing_it(pasted: str) -> None:
+    with pytest.raises(ArgumentError, match="developer tools") as caught:
+        Session(pasted, 1)
+    assert CANARY not in str(caught.value)
+    assert caught.value.applied is False
+
+
+def test_a_cookie_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="must be a str, not bytes"):
+        Session(CANARY.encode(), 1)  # type: ignore[arg-type]
+
+
+def test_a_missing_cookie_is_refused_with_the_way_to_get_one() -> None:
+    with pytest.raises(ArgumentError, match=r"missing.*developer tools.*NEPTUN_SESSION_COOKIE"):
+        Session(None, 1)
+
+
+def test_cookie_and_user_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEPTUN_SESSION_COOKIE", CANARY)
+    monkeypatch.setenv("NEPTUN_USER_ID", " 42 ")
+    session = Session(None, None)
+    assert (sent_cookie(session), session.user_id) == (f"neptun-session={CANARY}", 42)
+
+
+def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEPTUN_SESSION_COOKIE", "from-the-environment")
+    monkeypatch.setenv("NEPTUN_USER_ID", "42")
+    session = Session(CANARY, 7)
+    assert (sent_cookie(session), session.user_id) == (f"neptun-session={CANARY}", 7)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "abc", "1" * 5000, "\N{FULLWIDTH DIGIT ONE}"])
+def test_a_user_id_in_the_environment_must_be_a_positive_integer(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEPTUN_USER_ID", text)
+    with pytest.raises(ArgumentError, match="NEPTUN_USER_ID must be a positive int"):
+        Session(CANARY, None)
+
+
+def test_a_missing_user_id_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"user_id is missing.*NEPTUN_USER_ID"):
+        Session(CANARY, None)
+
+
+@pytest.mark.parametrize("user_id", [True, 0, -1, "1", 1.0])
+def test_a_user_id_must_be_a_positive_int(user_id: object) -> None:
+    with pytest.raises(ArgumentError, match="user_id must be a positive int"):
+        Session(CANARY, user_id)  # type: ignore[arg-type]
+
+
+def test_the_cookie_is_off_the_request_again_after_it_was_sent() -> None:
+    with httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(200))) as http:
+        response = http.get("https://neptun.test", auth=Session(CANARY, 1))
+    assert "Cookie" not in response.request.headers
+
+
+def test_the_cookie_is_off_the_request_again_after_it_failed() -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no", request=request)
+
+    with (
+        httpx.Client(transport=httpx.MockTransport(fail)) as http,
+        pytest.raises(httpx.ConnectError) as caught,
+    ):
+        http.get("https://neptun.test", auth=Session(CANARY, 1))
+    assert "Cookie" not in caught.value.request.headers
+
+
+def test_a_session_never_shows_its_cookie() -> None:
+    session = Session(CANARY, 1)
+    assert repr(session) == "Session(user_id=1, cookie='***')"
+    assert CANARY not in f"{session} {vars(session)}"
+    assert session.mask(f"you sent {COOKIE_NAME}={CANARY}!") == f"you sent {COOKIE_NAME}=***!"
+
+
+@pytest.mark.parametrize("take", [pickle.dumps, copy.copy])
+def test_a_session_is_not_pickled_or_copied(take: object) -> None:
+    with pytest.raises(TypeError, match="not pickled or copied"):
+        take(Session(CANARY, 1))  # type: ignore[operator]
