@@ -1,0 +1,107 @@
+"""What the make targets run: the demo shows what it says, and generating is repeatable and loud."""
+
+import filecmp
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REQUEST = "            schema:\n              $ref: '#/components/schemas/UpdateProjectRequest'"
+ROOT = Path(__file__).parent.parent
+
+
+def run(*command: str, **options: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def test_the_demo_shows_both_updates_and_two_errors() -> None:
+    done = run(sys.executable, "scripts/demo.py")
+    assert done.returncode == 0, done.stderr
+    for shown in ("before", "after", "Updated Project Name", "Updated GitHub Import", "NotFoundError: ", "401"):
+        assert shown in done.stdout
+    assert "\033" not in done.stdout, "coloured although this is no terminal"
+
+
+def test_make_alone_lists_every_target() -> None:
+    listed = run("/usr/bin/make", "PYTHON=unused").stdout
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = next(line for line in makefile.splitlines() if line.startswith(".PHONY:")).split()[1:]
+    assert all(f"make {target} " in listed for target in phony)
+
+
+def test_without_a_new_enough_python_make_says_so(tmp_path: Path) -> None:
+    done = run("/usr/bin/make", "demo", "PYTHON=", f"VENV={tmp_path / 'venv'}")
+    assert done.returncode != 0
+    assert "needs Python 3.11 or newer" in done.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what generating needs, to break."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    shutil.copytree(ROOT / "generated", tmp_path / "generated", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "openapi.yaml", tmp_path)
+    return tmp_path
+
+
+def generate(checkout: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    return run(sys.executable, str(checkout / "scripts" / "generate.py"), *options)
+
+
+def test_what_is_committed_is_what_the_contract_gives(checkout: Path) -> None:
+    done = generate(checkout, "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_generating_again_gives_the_same_bytes_and_leaves_nothing_stale(checkout: Path) -> None:
+    (checkout / "generated" / "neptun_openapi" / "stale.py").touch()
+    assert generate(checkout).returncode == 0
+    made = checkout / "generated" / "neptun_openapi"
+    committed = ROOT / "generated" / "neptun_openapi"
+    files = sorted(path.relative_to(committed) for path in committed.rglob("*") if path.suffix in (".py", ".typed"))
+    assert sorted(path.relative_to(made) for path in made.rglob("*") if path.is_file()) == files
+    _, different, unread = filecmp.cmpfiles(committed, made, [str(file) for file in files], shallow=False)
+    assert (different, unread) == ([], [])
+
+
+def test_a_client_that_was_edited_is_found_out_with_a_diff(checkout: Path) -> None:
+    with (checkout / "generated" / "neptun_openapi" / "types.py").open("a") as file:
+        file.write("# edited by hand\n")
+    done = generate(checkout, "--check")
+    assert done.returncode != 0
+    assert "-# edited by hand" in done.stdout
+    assert "run `make generate`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("$ref: '#/components/schemas/UpdateProjectRequest'", "$ref: '#/components/schemas/NoSuch'"),
+        (f"application/json:\n{REQUEST}", "application/xml:\n            schema:\n              type: string"),
+        ("openapi: 3.0.3", "openapi: 2.0"),
+    ],
+    ids=["a broken reference", "a body that the generator cannot write", "another version"],
+)
+def test_a_warning_stops_generating_and_replaces_nothing(old: str, new: str, checkout: Path) -> None:
+    document = checkout / "openapi.yaml"
+    text = document.read_text(encoding="utf-8")
+    assert old in text
+    document.write_text(text.replace(old, new), encoding="utf-8")
+    before = (checkout / "generated" / "neptun_openapi" / "client.py").read_bytes()
+    done = generate(checkout)
+    assert done.returncode != 0
+    assert "generate: openapi-python-client" in done.stderr
+    assert (checkout / "generated" / "neptun_openapi" / "client.py").read_bytes() == before
+
+
+def test_a_missing_ruff_stops_generating(checkout: Path) -> None:
+    script = checkout / "scripts" / "generate.py"
+    code = script.read_text(encoding="utf-8").replace(
+        '"openapi-python-client", "ruff"', '"openapi-python-client", "no-ruff"'
+    )
+    script.write_text(code, encoding="utf-8")
+    done = generate(checkout)
+    assert done.returncode != 0
+    assert "no-ruff is not installed" in done.stderr
