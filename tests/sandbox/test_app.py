@@ -74,7 +74,7 @@ def test_what_the_server_owns_is_not_changed_by_a_request(name: str, http: httpx
 @pytest.mark.parametrize("cookie", [None, "neptun-session=", "neptun-session=no", "neptun-session=\u00e9", "other=1"])
 def test_without_a_valid_session_everything_is_401(cookie: str | None, http: httpx.Client) -> None:
     http.headers.pop("Cookie")
-    headers = {} if cookie is None else {"Cookie": cookie.encode("latin-1")}
+    headers = {} if cookie is None else {b"Cookie": cookie.encode("latin-1")}
     refused(http.patch("/api/users/0/projects/abc", content=b"{", headers=headers), 401, "Unauthorized")
 
 

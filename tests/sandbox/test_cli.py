@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_it_refuses_a_port_that_is_none(capsys: pytest.CaptureFixture[str]) -> N
 def test_it_runs_in_the_foreground_until_it_is_told_to_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handlers = {}
+    handlers: dict[int, Callable[[int, None], None]] = {}
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
     monkeypatch.setattr("threading.Event.wait", lambda event: handlers[signal.SIGINT](signal.SIGINT, None))
     main([])

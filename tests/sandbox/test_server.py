@@ -1,11 +1,13 @@
 """The Sandbox as a user's own tests meet it."""
 
+import importlib
 import subprocess
 import sys
 import threading
 
 import pytest
 
+import neptun_sdk.sandbox
 from neptun_sdk import NeptunClient, NotFoundError
 from neptun_sdk.sandbox import Sandbox
 
@@ -67,3 +69,10 @@ def test_importing_the_sdk_does_not_import_the_sandbox() -> None:
     code = f"import sys, neptun_sdk; print([name for name in {unwanted} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_without_its_extra_the_sandbox_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "neptun_sdk.sandbox.server")
+    monkeypatch.setitem(sys.modules, "cheroot.wsgi", None)
+    with pytest.raises(ModuleNotFoundError, match=r"cheroot.*pip install 'neptun-sdk\[sandbox\]'"):
+        importlib.reload(neptun_sdk.sandbox)
