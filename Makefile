@@ -1,6 +1,7 @@
 # The front door. `make` alone lists every target. Each target installs what it needs into .venv, once.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help demo test sandbox generate check-generated record lint-spec lint types check lock build clean
 
 VENV := .venv

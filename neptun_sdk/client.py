@@ -22,7 +22,7 @@ from neptun_openapi.models import (
 from neptun_openapi.types import Response
 from neptun_sdk._version import __version__
 from neptun_sdk.errors import ArgumentError, Call
-from neptun_sdk.exchange import Exchange
+from neptun_sdk.exchange import Exchange, set_location_aside
 from neptun_sdk.models import Project, ProjectImport, Resource
 from neptun_sdk.session import Session, check_id
 
@@ -69,6 +69,7 @@ class NeptunClient:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=_check_timeout(timeout),
             follow_redirects=False,
+            event_hooks={"response": [set_location_aside]},
             transport=None if transport is None else _BorrowedTransport(transport),
         )
         self._owns_http = True

@@ -180,7 +180,7 @@ def from_answer(call: Call, status_code: int, headers: Mapping[str, str], body: 
     Args:
         call: The call that was answered.
         status_code: The HTTP status code.
-        headers: The headers of the answer.
+        headers: The headers of the answer, their names in lower case.
         body: Its body: decoded JSON, else text, else ``None``, with the session cookie already masked.
     """
     if not 400 <= status_code <= 599:
@@ -193,7 +193,7 @@ def from_answer(call: Call, status_code: int, headers: Mapping[str, str], body: 
     )
     if status_code == 401 and dialects.is_access_refusal(body):
         next_step = _NOT_YOURS
-    retry_after = parse_retry_after(headers.get("Retry-After"))
+    retry_after = parse_retry_after(headers.get("retry-after"))
     if retry_after is not None:
         next_step = f"Call again after {retry_after:.0f} seconds"
     fields = _fields(body) if status_code == 400 else {}
@@ -295,7 +295,7 @@ def _applied(status_code: int | None) -> bool | None:
 def _outside_contract(call: Call, status_code: int, headers: Mapping[str, str]) -> ResponseError:
     if 300 <= status_code < 400:
         try:
-            target = httpx.URL(headers.get("Location", "")).copy_with(userinfo=b"", query=None, fragment=None)
+            target = httpx.URL(headers.get("location", "")).copy_with(userinfo=b"", query=None, fragment=None)
         except httpx.InvalidURL:
             target = httpx.URL("")
         where = f" to {_short(str(target))}" if str(target) else ""

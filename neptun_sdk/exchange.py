@@ -70,7 +70,8 @@ class Exchange(Generic[Resource]):
         self._log(response.status_code, started)
         if response.status_code != 200:
             body = _decode_error_body(self._session.mask(content.decode(errors="replace")))
-            raise errors.from_answer(self._call, response.status_code, response.headers, body)
+            headers = {**response.headers, "location": response.extensions.get("location", "")}
+            raise errors.from_answer(self._call, response.status_code, headers, body)
         return _Answer(self._decode(content))
 
     def finish(self, generated: object) -> Resource:
@@ -113,6 +114,15 @@ class Exchange(Generic[Resource]):
 
     def _log(self, outcome: object, started: float) -> None:
         _log.debug("%s: %s in %.0f ms", self._call, outcome, (time.perf_counter() - started) * 1000)
+
+
+def set_location_aside(response: httpx.Response) -> None:
+    """Move a redirect's target out of httpx's sight: an event hook for the `httpx.Client` of every exchange.
+
+    httpx builds the next request even where it is not to follow it, and fails if the target is not a URL.
+    """
+    if "Location" in response.headers:
+        response.extensions["location"] = response.headers.pop("Location")
 
 
 class _Answer(httpx.Response):

@@ -127,7 +127,7 @@ def test_the_two_kinds_of_401_are_told_apart() -> None:
 
 
 def test_a_rate_limit_says_how_long_to_wait() -> None:
-    error = from_answer(CALL, 429, httpx.Headers({"retry-after": "7"}), None)
+    error = from_answer(CALL, 429, {"retry-after": "7"}, None)
     assert isinstance(error, neptun_sdk.RateLimitError)
     assert error.retry_after == 7.0
     assert "Call again after 7 seconds" in str(error)
@@ -152,7 +152,7 @@ def test_retry_after_is_read_as_a_date() -> None:
     "location", ["https://user:secret@elsewhere.test/login?token=secret#secret", None, "https://host:port"]
 )
 def test_a_redirect_says_where_without_secrets(location: str | None) -> None:
-    error = from_answer(CALL, 302, {"Location": location} if location else {}, None)
+    error = from_answer(CALL, 302, {"location": location} if location else {}, None)
     assert isinstance(error, neptun_sdk.ResponseError)
     assert (error.status_code, error.applied) == (302, None)
     assert "base_url is probably wrong" in str(error)
@@ -193,7 +193,7 @@ def test_a_fault_becomes_a_typed_error(
 EXAMPLES = [
     neptun_sdk.ArgumentError("refused", operation="update_project"),
     from_answer(CALL, 400, {}, {"data": {"issues": [{"path": ["name"], "message": "no"}]}}),
-    from_answer(CALL, 429, {"Retry-After": "7"}, None),
+    from_answer(CALL, 429, {"retry-after": "7"}, None),
     from_answer(CALL, 302, {}, None),
     from_fault(CALL, httpx.ReadTimeout(""), "https://neptun.test", None),
     errors.bad_body(CALL, 200, "project: missing"),

@@ -23,6 +23,7 @@ from neptun_sdk import (
     UpdateNotAppliedError,
 )
 from neptun_sdk.exchange import MAX_ANSWER
+from neptun_sdk.models import ENVELOPES, contract_fields
 from tests.conftest import CANARY, Answer
 
 Make = Callable[[Answer], NeptunClient]
@@ -141,6 +142,13 @@ def test_a_cookie_of_an_answer_is_never_adopted(project: Row, answering: Make) -
     assert seen == [f"neptun-session={CANARY}"] * 3
 
 
+def test_a_redirect_whose_location_is_no_url_is_still_a_redirect(answering: Make) -> None:
+    client = answering(lambda request: httpx.Response(302, headers={"Location": "https://host:port/"}))
+    with pytest.raises(ResponseError, match="302: the server redirected") as caught:
+        client.update_project(123, name="New name")
+    assert (caught.value.status_code, caught.value.__cause__) == (302, None)
+
+
 def test_a_field_that_came_back_different_is_not_passed_over(project: Row, answering: Make) -> None:
     answer = json.dumps({"project": project | {"project_type": "web-app"}}).encode()
     with pytest.raises(UpdateNotAppliedError, match=r"did not apply project_type.*Applied: name") as caught:
@@ -191,27 +199,36 @@ JSON = st.recursive(
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
     max_leaves=10,
 )
-NEAR_PROJECTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "id": st.just(123) | JSON,
-        "name": st.just("New name") | JSON,
-        "description": JSON,
-        "project_type": st.text() | JSON,
-        "programming_language": st.text() | JSON,
-        "created_at": st.datetimes().map(lambda moment: f"{moment.isoformat()}Z") | JSON,
-        "updated_at": st.datetimes().map(lambda moment: f"{moment.isoformat()}Z") | JSON,
-        "neptun_user_id": st.just(1) | JSON,
-        "more": JSON,
-    },
-)
+DATE_TIMES = st.datetimes().map(lambda moment: f"{moment.isoformat()}Z")
+LIKELY: dict[str, st.SearchStrategy[object]] = {
+    "id": st.just(123),
+    "name": st.just("New name"),
+    "title": st.just("New name"),
+    "created_at": DATE_TIMES,
+    "updated_at": DATE_TIMES,
+    "neptun_user_id": st.just(1),
+    "project_id": st.just(789),
+}
 
 
-@given(document=JSON | st.fixed_dictionaries({"project": NEAR_PROJECTS}))
-def test_any_json_as_a_200_gives_a_resource_or_a_neptun_error(document: object) -> None:
+def near(resource: type[Project] | type[ProjectImport]) -> st.SearchStrategy[object]:
+    """Bodies that are almost right: each field may be missing, right, or any JSON at all; and there may be one more."""
+    fields = {field.name: LIKELY.get(field.name, st.text()) | JSON for field in contract_fields(resource)}
+    return st.fixed_dictionaries({ENVELOPES[resource]: st.fixed_dictionaries({}, optional={**fields, "more": JSON})})
+
+
+@pytest.mark.parametrize("resource", [Project, ProjectImport])
+@given(data=st.data())
+def test_any_json_as_a_200_gives_a_resource_or_a_neptun_error(
+    resource: type[Project] | type[ProjectImport], data: st.DataObject
+) -> None:
+    document = data.draw(JSON | near(resource))
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json=document))
     with NeptunClient(CANARY, 1, base_url="https://neptun.test", transport=transport) as client:
         try:
-            assert isinstance(client.update_project(123, name="New name"), Project)
+            if resource is Project:
+                assert isinstance(client.update_project(123, name="New name"), Project)
+            else:
+                assert isinstance(client.update_project_import(789, 123, title="New name"), ProjectImport)
         except NeptunError as error:
             assert not isinstance(error, StatusError)  # noqa: PT017
