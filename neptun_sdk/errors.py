@@ -136,7 +136,7 @@ class ResponseError(NeptunError):
 class UpdateNotAppliedError(NeptunError):
     """The server answered 200, but at least one field that was sent came back different.
 
-    ``applied`` is ``False`` where every field that was sent came back different, and ``None`` where some did not.
+    ``applied`` is ``False``: the update as a whole was not applied. Fields that are not in ``ignored`` were.
 
     Attributes:
         ignored: ``{field: (sent, returned)}`` for every field that differs.
@@ -194,7 +194,7 @@ def from_answer(call: Call, status_code: int, headers: Mapping[str, str], body: 
     if status_code == 401 and dialects.is_access_refusal(body):
         next_step = _NOT_YOURS
     retry_after = parse_retry_after(headers.get("retry-after"))
-    if retry_after is not None:
+    if retry_after is not None and status_code in (429, 503):
         next_step = f"Call again after {retry_after:.0f} seconds"
     fields = _fields(body) if status_code == 400 else {}
     details = "".join(f" {name}: {problem}." for name, problem in fields.items())
@@ -265,8 +265,7 @@ def not_applied(
         f"{'Applied: ' + rest if rest else 'Nothing that was sent was applied'}. "
         "Compare error.resource with what you want, and check that the values are ones this server accepts."
     )
-    applied = None if rest else False
-    return UpdateNotAppliedError(text, operation=call.operation, applied=applied, ignored=ignored, resource=resource)
+    return UpdateNotAppliedError(text, operation=call.operation, applied=False, ignored=ignored, resource=resource)
 
 
 def parse_retry_after(value: str | None) -> float | None:
@@ -278,7 +277,7 @@ def parse_retry_after(value: str | None) -> float | None:
         return float(text)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # A date without a zone is UTC: RFC 9110 knows no other.
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
@@ -321,9 +320,9 @@ def _message(status_code: int, body: object) -> str:
         title = re.search(r"<title[^>]*>([^<]*)</title>", body[:10_000], re.IGNORECASE)
         candidates = [title and title[1]] if body.lstrip().startswith("<") else [body]
     for candidate in candidates:
-        if isinstance(candidate, str) and candidate.strip():
-            words = " ".join(candidate.split()).rstrip(".")
-            return words if len(words) <= 300 else f"{words[:300]}…"
+        words = _printable(candidate) if isinstance(candidate, str) else ""
+        if words:
+            return words
     try:
         return HTTPStatus(status_code).phrase
     except ValueError:
@@ -338,9 +337,15 @@ def _fields(body: object) -> dict[str, str]:
         path = _get(issue, "path")
         if isinstance(path, list) and path:
             name = ".".join(str(step) for step in cast("list[object]", path))
-            problem = str(_get(issue, "message") or "invalid").rstrip(".")
+            problem = _printable(str(_get(issue, "message") or "invalid"))
             fields[name] = f"{fields[name]}; {problem}" if name in fields else problem
     return fields
+
+
+def _printable(text: str) -> str:
+    """A server's words as one line that any terminal or log takes: no control characters, no half of a character."""
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split()).rstrip(".")
+    return words if len(words) <= 300 else f"{words[:300]}…"
 
 
 def _get(value: object, key: str) -> object:

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -205,6 +206,23 @@ def test_another_session_uses_the_same_connections(neptun: Sandbox, client: Nept
     assert client.update_project(neptun.project_id, name="Still mine").name == "Still mine"
     with pytest.raises(ArgumentError, match="closed"):
         other.update_project(second.project_id, name="Theirs")
+
+
+def test_many_threads_may_share_a_client_and_no_session_is_mixed_up(neptun: Sandbox, client: NeptunClient) -> None:
+    second = neptun.accounts[1]
+    users = [
+        (client, neptun.accounts[0]),
+        (client.with_session(second.session_cookie, second.user_id), second),
+    ]
+
+    def update(number: int) -> tuple[int, int]:
+        user, account = users[number % 2]
+        return user.update_project(account.project_id, name="x").neptun_user_id, account.user_id
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(update, range(100)))
+    assert len(answers) == 100
+    assert all(answered == asked for answered, asked in answers)
 
 
 def test_closing_a_client_ends_the_sessions_derived_from_it(neptun: Sandbox, client: NeptunClient) -> None:

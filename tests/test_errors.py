@@ -76,6 +76,8 @@ def test_every_status_becomes_its_own_error(
         ("<html><head><TITLE>404 | Gone\n astray</TITLE></head>", "404 | Gone astray"),
         ("<html>no title</html>", "Not Found"),
         ("x" * 301, "x" * 300 + "…"),
+        ({"message": "red \x1b[31m \ud800 alert\r\n"}, "red [31m alert"),
+        ({"message": "\0."}, "Not Found"),
     ],
 )
 def test_the_message_is_the_best_that_a_body_offers(body: object, message: str) -> None:
@@ -126,6 +128,11 @@ def test_the_two_kinds_of_401_are_told_apart() -> None:
     assert "Log in" not in refused
 
 
+def test_only_a_status_that_asks_to_wait_says_how_long() -> None:
+    assert "Call again after 7 seconds" in str(from_answer(CALL, 503, {"retry-after": "7"}, None))
+    assert "Call again after" not in str(from_answer(CALL, 401, {"retry-after": "7"}, None))
+
+
 def test_a_rate_limit_says_how_long_to_wait() -> None:
     error = from_answer(CALL, 429, {"retry-after": "7"}, None)
     assert isinstance(error, neptun_sdk.RateLimitError)
@@ -134,10 +141,16 @@ def test_a_rate_limit_says_how_long_to_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [(None, None), ("0", 0.0), (" 12 ", 12.0), ("soon", None), ("-1", None), ("", None)]
+    ("value", "seconds"),
+    [(None, None), ("0", 0.0), (" 12 ", 12.0), ("soon", None), ("-1", None), ("", None), ("1" * 5000, None)],
 )
 def test_retry_after_is_read_as_seconds(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value) == seconds
+
+
+@pytest.mark.parametrize("year", ["99999", "9" * 20, "9" * 5000])
+def test_a_date_that_is_none_is_no_retry_after(year: str) -> None:
+    assert parse_retry_after(f"Wed, 21 Oct {year} 07:28:00 GMT") is None
 
 
 def test_retry_after_is_read_as_a_date() -> None:

@@ -156,7 +156,7 @@ def test_a_field_that_came_back_different_is_not_passed_over(project: Row, answe
     error = caught.value
     assert error.ignored == {"project_type": ("web-site", "web-app")}
     assert isinstance(error.resource, Project)
-    assert (error.operation, error.applied) == ("update_project", None)
+    assert (error.operation, error.applied) == ("update_project", False)
 
 
 def test_an_update_of_which_nothing_came_back_was_not_applied(project_import: Row, answering: Make) -> None:
