@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test sandbox generate check-generated record lint-spec lint types check lock build clean
+.PHONY: help demo test sandbox generate check-generated record check-server lint-spec lint types check lock build clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,8 +19,8 @@ demo: $(VENV)/.demo ## run both updates through the SDK, over HTTP, against the 
 test: $(VENV)/.test $(VENV)/.wheels ## run every test, with coverage
 	$(BIN)/pytest --cov --cov-report=term-missing
 
-sandbox: $(VENV)/.demo ## start the embedded Neptun in the foreground
-	@$(BIN)/neptun-sandbox
+sandbox: $(VENV)/.demo ## start the embedded Neptun in the foreground (DIALECT=deployed: the deployed one)
+	@$(BIN)/neptun-sandbox --dialect "$(or $(DIALECT),documented)"
 
 generate: $(VENV)/.generate ## regenerate generated/ from openapi.yaml
 	$(BIN)/python scripts/generate.py
@@ -30,6 +30,9 @@ check-generated: $(VENV)/.generate ## fail with a diff where generated/ is not w
 
 record: $(VENV)/.test ## record the cassettes anew, from the embedded Neptun or from $NEPTUN_BASE_URL
 	$(BIN)/python scripts/record.py
+
+check-server: $(VENV)/.demo ## tell which dialect the server at $NEPTUN_BASE_URL speaks; changes a scratch project and import
+	@CONFIRM="$(CONFIRM)" $(BIN)/python scripts/check_server.py
 
 lint-spec: $(VENV)/.check ## lint openapi.yaml: openapi-spec-validator, and Redocly's strict rules
 	$(BIN)/openapi-spec-validator openapi.yaml

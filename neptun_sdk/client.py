@@ -5,7 +5,6 @@ import os
 import platform
 import re
 from collections.abc import Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -20,11 +19,13 @@ from neptun_openapi.models import (
     UpdateProjectResponse,
 )
 from neptun_openapi.types import Response
+from neptun_sdk import dialects
 from neptun_sdk._version import __version__
+from neptun_sdk.dialects import DIALECTS, Dialect
 from neptun_sdk.errors import ArgumentError, Call
-from neptun_sdk.exchange import Exchange, set_location_aside
+from neptun_sdk.exchange import Exchange, Server, set_location_aside
 from neptun_sdk.models import Project, ProjectImport, Resource
-from neptun_sdk.session import Session, check_id
+from neptun_sdk.session import Session, check_id, no_cookies
 
 DEFAULT_BASE_URL = "https://neptun-webui.vercel.app"
 USER_AGENT = f"neptun-sdk/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
@@ -41,6 +42,9 @@ class NeptunClient:
         user_id: The id of that user, else ``$NEPTUN_USER_ID``.
         base_url: The server, such as ``https://host`` or ``https://host/prefix``; else ``$NEPTUN_BASE_URL``, else the
             production server that the contract names.
+        dialect: What the server speaks: ``documented`` (the published contract) or ``deployed`` (what a server built
+            from Neptun's public source speaks); else ``$NEPTUN_DIALECT``, else ``documented``. Answers are read in
+            either.
         timeout: Seconds that each of connecting, sending, waiting for the answer and reading a part of it may take.
         allow_http: Allow plain http, which anyone on the way can read, to a host that is not loopback.
         transport: The `httpx.BaseTransport` to send with, for tests, custom CAs or own proxies. It stays the caller's
@@ -56,23 +60,25 @@ class NeptunClient:
         user_id: int | None = None,
         *,
         base_url: str | None = None,
+        dialect: Dialect | None = None,
         timeout: float = 30.0,
         allow_http: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._session = Session(session_cookie, user_id)
         del session_cookie  # a traceback that shows local variables must not show it
-        self._http = httpx.Client(
+        checked = _check_dialect(dialect)
+        http = httpx.Client(
             base_url=_check_base_url(base_url, allow_http),
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
-            # No cookie of an answer is ever adopted: an error may come with a fresh anonymous session.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            cookies=no_cookies(),
             timeout=_check_timeout(timeout),
             follow_redirects=False,
             event_hooks={"response": [set_location_aside]},
             transport=None if transport is None else _BorrowedTransport(transport),
         )
-        self._owns_http = True
+        self._server = Server(http, checked)
+        self._owns_server = True
         self._closed = False
 
     def update_project(
@@ -108,7 +114,8 @@ class NeptunClient:
         """
         exchange = self._begin(
             Project,
-            Call("update_project", {"user_id": self._session.user_id, "project_id": project_id}),
+            "update_project",
+            {"user_id": self._session.user_id, "project_id": project_id},
             {
                 "name": name,
                 "description": description,
@@ -120,7 +127,7 @@ class NeptunClient:
             self._session.user_id,
             project_id,
             client=exchange.client(),
-            body=UpdateProjectRequest.from_dict(exchange.fields),
+            body=UpdateProjectRequest.from_dict(exchange.body()),
         )
         return exchange.finish(cast(UpdateProjectResponse, response.parsed).project)
 
@@ -160,10 +167,8 @@ class NeptunClient:
         """
         exchange = self._begin(
             ProjectImport,
-            Call(
-                "update_project_import",
-                {"user_id": self._session.user_id, "project_id": project_id, "import_id": import_id},
-            ),
+            "update_project_import",
+            {"user_id": self._session.user_id, "project_id": project_id, "import_id": import_id},
             {"source_type": source_type, "source_path": source_path, "title": title, "description": description},
         )
         response: Response[Any] = update_project_import.sync_detailed(
@@ -171,7 +176,7 @@ class NeptunClient:
             project_id,
             import_id,
             client=exchange.client(),
-            body=UpdateProjectImportRequest.from_dict(exchange.fields),
+            body=UpdateProjectImportRequest.from_dict(exchange.body()),
         )
         return exchange.finish(cast(UpdateProjectImportResponse, response.parsed).import_)
 
@@ -190,16 +195,16 @@ class NeptunClient:
         """
         other = object.__new__(NeptunClient)
         other._session = Session(session_cookie, user_id)
-        other._http = self._http
-        other._owns_http = False
+        other._server = self._server
+        other._owns_server = False
         other._closed = self._closed
         return other
 
     def close(self) -> None:
         """Close the connections that this client opened; calling it again does nothing."""
         self._closed = True
-        if self._owns_http:
-            self._http.close()
+        if self._owns_server:
+            self._server.http.close()
 
     def __enter__(self) -> Self:
         return self
@@ -210,19 +215,28 @@ class NeptunClient:
         self.close()
 
     def __repr__(self) -> str:
-        return f"NeptunClient(base_url={str(self._http.base_url)!r}, session={self._session!r})"
+        url, dialect = str(self._server.http.base_url), self._server.dialect
+        return f"NeptunClient(base_url={url!r}, dialect={dialect!r}, session={self._session!r})"
 
-    def _begin(self, resource: type[Resource], call: Call, given: Mapping[str, str | None]) -> Exchange[Resource]:
+    def _begin(
+        self, resource: type[Resource], operation: str, ids: Mapping[str, int], given: Mapping[str, str | None]
+    ) -> Exchange[Resource]:
         """Check a call's arguments; nothing is sent where this raises."""
-        if self._closed or self._http.is_closed:
-            raise ArgumentError(f"{call}: this client is closed; make a new NeptunClient.", operation=call.operation)
         try:
-            for name, value in call.ids.items():
+            if self._closed or self._server.http.is_closed:
+                raise ArgumentError("this client is closed; make a new NeptunClient. Nothing was sent.")
+            for name, value in ids.items():
                 check_id(name, value)
             fields = _check_fields(given)
+            if unstorable := dialects.unstorable(resource, self._server.dialect, fields):
+                raise ArgumentError(
+                    f"{' and '.join(unstorable)} cannot be stored by a server of the deployed dialect, which has no "
+                    "such field; leave out what it cannot store. Nothing was sent."
+                )
         except ArgumentError as error:
-            raise ArgumentError(f"{call.operation}: {error}", operation=call.operation) from None
-        return Exchange(resource, call, fields, self._http, self._session)
+            raise ArgumentError(f"{operation}: {error}", operation=operation) from None
+        call = Call(operation, ids, resource, fields, self._server.dialect)
+        return Exchange(resource, call, self._server, self._session)
 
 
 class _BorrowedTransport(httpx.BaseTransport):
@@ -253,6 +267,14 @@ def _check_fields(given: Mapping[str, str | None]) -> dict[str, str]:
     if not fields:
         raise ArgumentError(f"no field to update was given; give at least one of {', '.join(given)}. Nothing was sent.")
     return fields
+
+
+def _check_dialect(dialect: str | None) -> Dialect:
+    chosen = os.environ.get("NEPTUN_DIALECT") or "documented" if dialect is None else dialect
+    for known in DIALECTS:
+        if chosen == known:
+            return known
+    raise ArgumentError(f"dialect (or NEPTUN_DIALECT) must be {' or '.join(map(repr, DIALECTS))}.")
 
 
 def _check_timeout(timeout: float) -> float:

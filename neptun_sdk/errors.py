@@ -29,15 +29,27 @@ import attrs
 import httpx
 
 from neptun_sdk import dialects
+from neptun_sdk.dialects import Dialect
 from neptun_sdk.models import Project, ProjectImport
 
 
 @attrs.frozen
 class Call:
-    """What an error has to say of the call it belongs to: the operation, and the ids in its path."""
+    """One call, as its errors have to describe it.
+
+    Attributes:
+        operation: The client's method.
+        ids: The ids in the path.
+        resource: The class of what it updates.
+        fields: What it sends, by the names of the contract.
+        dialect: The dialect in which it is sent.
+    """
 
     operation: str
     ids: Mapping[str, int]
+    resource: type[Project] | type[ProjectImport]
+    fields: Mapping[str, str]
+    dialect: Dialect = "documented"
 
     def __str__(self) -> str:
         return f"{self.operation}({', '.join(f'{name}={value}' for name, value in self.ids.items())})"
@@ -193,10 +205,11 @@ def from_answer(call: Call, status_code: int, headers: Mapping[str, str], body: 
     )
     if status_code == 401 and dialects.is_access_refusal(body):
         next_step = _NOT_YOURS
+    next_step = dialects.advice(call.resource, call.dialect, call.fields, status_code) or next_step
     retry_after = parse_retry_after(headers.get("retry-after"))
     if retry_after is not None and status_code in (429, 503):
         next_step = f"Call again after {retry_after:.0f} seconds"
-    fields = _fields(body) if status_code == 400 else {}
+    fields = _fields(call, body) if status_code == 400 else {}
     details = "".join(f" {name}: {problem}." for name, problem in fields.items())
     text = f"{call}: {status_code} {message}.{details} {_CHANGED[applied]} {next_step}."
     attributes: dict[str, object] = {"status_code": status_code, "message": message, "body": body}
@@ -253,17 +266,23 @@ def bad_body(call: Call, status_code: int, problem: str) -> ResponseError:
 
 def not_applied(
     call: Call,
-    sent: Mapping[str, str],
     ignored: Mapping[str, tuple[str, str | None]],
-    resource: Project | ProjectImport | None,
+    resource: Project | ProjectImport,
+    answered_in: Dialect,
 ) -> UpdateNotAppliedError:
-    """The error for a 200 in which some fields that were sent came back different."""
+    """The error for a 200 in which some fields that were sent came back different.
+
+    ``answered_in`` is the dialect of the answer, which tells what the server is.
+    """
     differences = "; ".join(f"{name}: sent {_short(was)}, got {_short(came)}" for name, (was, came) in ignored.items())
-    rest = ", ".join(name for name in sent if name not in ignored)
+    rest = ", ".join(name for name in call.fields if name not in ignored)
+    next_step = "Compare error.resource with what you want, and check that the values are ones this server accepts"
+    if answered_in != call.dialect:
+        next_step = f"The server speaks the {answered_in} dialect: set {dialects.SWITCH.format(answered_in)}"
     text = (
         f"{call}: the server answered 200 but did not apply {', '.join(ignored)} ({differences}). "
         f"{'Applied: ' + rest if rest else 'Nothing that was sent was applied'}. "
-        "Compare error.resource with what you want, and check that the values are ones this server accepts."
+        f"{next_step}."
     )
     return UpdateNotAppliedError(text, operation=call.operation, applied=False, ignored=ignored, resource=resource)
 
@@ -329,14 +348,15 @@ def _message(status_code: int, body: object) -> str:
         return "no message"
 
 
-def _fields(body: object) -> dict[str, str]:
+def _fields(call: Call, body: object) -> dict[str, str]:
     """The problems of a 400, by field: the server lists them under ``data.issues``."""
     fields: dict[str, str] = {}
     issues = _get(_get(body, "data"), "issues")
     for issue in cast("list[object]", issues) if isinstance(issues, list) else []:
         path = _get(issue, "path")
         if isinstance(path, list) and path:
-            name = ".".join(str(step) for step in cast("list[object]", path))
+            first, *rest = (str(step) for step in cast("list[object]", path))
+            name = ".".join((dialects.caller_name(call.resource, first), *rest))
             problem = _printable(str(_get(issue, "message") or "invalid"))
             fields[name] = f"{fields[name]}; {problem}" if name in fields else problem
     return fields

@@ -4,13 +4,14 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Mapping
 from typing import Any, Generic, NoReturn, cast
 
+import attrs
 import httpx
 
 import neptun_openapi
-from neptun_sdk import errors, models
+from neptun_sdk import dialects, errors, models
+from neptun_sdk.dialects import Dialect
 from neptun_sdk.errors import Call
 from neptun_sdk.models import Resource
 from neptun_sdk.session import Session
@@ -18,6 +19,21 @@ from neptun_sdk.session import Session
 MAX_ANSWER = 8 * 1024 * 1024  # bytes; a resource is far smaller, and a caller's memory is not the server's to fill
 
 _log = logging.getLogger("neptun_sdk")
+
+
+@attrs.define
+class Server:
+    """A server, and the connections to it that all sessions share.
+
+    Attributes:
+        http: The connections.
+        dialect: What is written to it.
+        warned: Whether the log says already that it speaks the other dialect.
+    """
+
+    http: httpx.Client
+    dialect: Dialect
+    warned: bool = False
 
 
 class Exchange(Generic[Resource]):
@@ -29,20 +45,22 @@ class Exchange(Generic[Resource]):
 
     Args:
         resource: The class of what the operation returns.
-        call: The operation and its ids, for messages.
-        fields: What is sent, by the names of the contract.
-        http: The connections.
+        call: The operation, its ids and the fields to send.
+        server: Where to send it.
         session: Whose call it is.
     """
 
-    def __init__(
-        self, resource: type[Resource], call: Call, fields: Mapping[str, str], http: httpx.Client, session: Session
-    ) -> None:
-        self.fields = fields
+    def __init__(self, resource: type[Resource], call: Call, server: Server, session: Session) -> None:
         self._resource: type[Resource] = resource
         self._call = call
-        self._http = http
+        self._server = server
+        self._http = server.http
         self._session = session
+        self._answered_in: Dialect = call.dialect
+
+    def body(self) -> dict[str, str]:
+        """The fields to send, under the names of the server's dialect."""
+        return dialects.write(self._resource, self._call.dialect, self._call.fields)
 
     def client(self) -> neptun_openapi.Client:
         """The client to hand to a generated function. Of an httpx client, that function uses ``request`` alone."""
@@ -83,11 +101,11 @@ class Exchange(Generic[Resource]):
         resource: Resource = models.from_generated(self._resource, generated)
         ignored = {
             name: (sent, cast("str | None", getattr(resource, name)))
-            for name, sent in self.fields.items()
+            for name, sent in self._call.fields.items()
             if (getattr(resource, name) or "") != sent  # a text that was cleared may come back empty, null or absent
         }
         if ignored:
-            raise errors.not_applied(self._call, self.fields, ignored, resource)
+            raise errors.not_applied(self._call, ignored, resource, self._answered_in)
         return resource
 
     def _read(self, response: httpx.Response) -> bytes:
@@ -104,12 +122,17 @@ class Exchange(Generic[Resource]):
         document: Any = None
         try:
             document = _STRICT_JSON.decode(content.decode("utf-8-sig"))
+            document, self._answered_in = dialects.read(self._resource, document)
             problem = models.first_problem(self._resource, document)
         except (ValueError, RecursionError) as fault:
             problem = f"it is not JSON ({type(fault).__name__})"
         # Raised out here, because that exception holds the whole body and must not be chained.
         if problem:
             raise errors.bad_body(self._call, 200, problem)
+        if self._answered_in == "deployed" and self._call.dialect == "documented" and not self._server.warned:
+            self._server.warned = True
+            origin = self._http.base_url
+            _log.warning("%s speaks the deployed dialect: set %s", origin, dialects.SWITCH.format("deployed"))
         return document
 
     def _log(self, outcome: object, started: float) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Generator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import NoReturn
 
 import httpx
@@ -62,6 +63,11 @@ class Session(httpx.Auth):
         raise TypeError(
             "a Session is not pickled or copied, because it holds a secret; make a NeptunClient where it is used"
         )
+
+
+def no_cookies() -> CookieJar:
+    """A jar that stays empty: no cookie of an answer is adopted, as a 401 may bring a fresh anonymous session."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 def check_id(name: str, value: object) -> int:

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 import neptun_sdk
-from neptun_sdk import errors
+from neptun_sdk import Project, errors
 from neptun_sdk.errors import Call, from_answer, from_fault, parse_retry_after
 
-CALL = Call("update_project", {"user_id": 1, "project_id": 123})
+CALL = Call("update_project", {"user_id": 1, "project_id": 123}, Project, {"name": "a"})
 HANDLER_401 = {"statusCode": 401, "statusMessage": "Unauthorized.", "stack": []}
 THROWN_401 = {
     "error": True,
@@ -203,6 +203,15 @@ def test_a_fault_becomes_a_typed_error(
         raise error
 
 
+PROJECT = Project(
+    id=123,
+    name="b",
+    project_type="web-site",
+    programming_language="go",
+    created_at=datetime.now(UTC),
+    updated_at=datetime.now(UTC),
+    neptun_user_id=1,
+)
 EXAMPLES = [
     neptun_sdk.ArgumentError("refused", operation="update_project"),
     from_answer(CALL, 400, {}, {"data": {"issues": [{"path": ["name"], "message": "no"}]}}),
@@ -210,7 +219,7 @@ EXAMPLES = [
     from_answer(CALL, 302, {}, None),
     from_fault(CALL, httpx.ReadTimeout(""), "https://neptun.test", None),
     errors.bad_body(CALL, 200, "project: missing"),
-    errors.not_applied(CALL, {"name": "a"}, {"name": ("a", None)}, None),
+    errors.not_applied(CALL, {"name": ("a", "b")}, PROJECT, "documented"),
 ]
 
 

@@ -14,17 +14,19 @@ from openapi_core.unmarshalling.request.datatypes import RequestUnmarshalResult
 from openapi_core.validation.request.exceptions import RequestBodyValidationError
 from werkzeug.wrappers import Request, Response
 
+from neptun_sdk.dialects import Dialect
+from neptun_sdk.sandbox.deployed import Deployed
 from neptun_sdk.sandbox.spec import load_openapi
 from neptun_sdk.sandbox.state import Issue, Row, State
 from neptun_sdk.session import COOKIE_NAME
 
 
 class App:
-    """A WSGI app. It may be called from many threads at once."""
+    """A WSGI app that speaks one dialect. It may be called from many threads at once."""
 
-    def __init__(self) -> None:
-        self.state: State = State()
-        self._openapi = load_openapi()
+    def __init__(self, dialect: Dialect = "documented") -> None:
+        self.state: State = State(dialect)
+        self._speaker = Documented(self.state) if dialect == "documented" else Deployed(self.state)
         self._lock = threading.Lock()
         self._faults: deque[Response] = deque()
 
@@ -44,9 +46,18 @@ class App:
         request = Request(environ)
         with self._lock:
             fault = self._faults.popleft() if self._faults else None
-        return (fault or self._answer(request))(environ, start_response)
+        return (fault or self._speaker.answer(request))(environ, start_response)
 
-    def _answer(self, request: Request) -> Response:
+
+class Documented:
+    """Answers as the contract says."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._openapi = load_openapi()
+
+    def answer(self, request: Request) -> Response:
+        """Answer a request, which openapi-core validates against the contract; so it does the answer."""
         described = WerkzeugOpenAPIRequest(request)
         result = self._openapi.unmarshal_request(described)
         if any(isinstance(problem, PathNotFound) for problem in result.errors):
@@ -61,7 +72,7 @@ class App:
 
     def _update(self, path: str, session_cookie: str | None, result: RequestUnmarshalResult) -> Response:
         """Check in the order of a real server: the session, the ids, access, the body; then update."""
-        account = self.state.account_of(session_cookie)
+        account = self._state.account_of(session_cookie)
         if account is None:
             return _error(401, "Unauthorized")
         problems = list(result.errors)
@@ -74,17 +85,17 @@ class App:
             return _error(400, "Invalid parameters: every id must be a positive integer")
         if ids["user_id"] != account.user_id:
             return _error(403, "Forbidden")
-        if self.state.project(ids["user_id"], ids["project_id"]) is None:
+        if self._state.project(ids["user_id"], ids["project_id"]) is None:
             return _error(404, "Project not found")
-        if "import_id" in ids and self.state.project_import(**ids) is None:
+        if "import_id" in ids and self._state.project_import(**ids) is None:
             return _error(404, "Import not found")
         if body_problems:
             return _error(400, "Invalid request body", _schema_issues(body_problems[0]))
         changes = cast("Row", result.body)
         if "import_id" in ids:
-            envelope, outcome = "import", self.state.update_project_import(ids["import_id"], changes)
+            envelope, outcome = "import", self._state.update_project_import(ids["import_id"], changes)
         else:
-            envelope, outcome = "project", self.state.update_project(ids["project_id"], changes)
+            envelope, outcome = "project", self._state.update_project(ids["project_id"], changes)
         if isinstance(outcome, list):
             return _error(400, "Invalid request body", outcome)
         return _json({envelope: outcome})

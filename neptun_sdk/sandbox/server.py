@@ -7,6 +7,7 @@ from typing import Any, Self, cast
 import httpx
 from cheroot.wsgi import Server
 
+from neptun_sdk.dialects import DIALECTS, Dialect
 from neptun_sdk.sandbox.app import App
 from neptun_sdk.sandbox.state import Account
 
@@ -14,10 +15,11 @@ from neptun_sdk.sandbox.state import Account
 class Sandbox:
     """A Neptun to test against: a real HTTP server on loopback, with everything in memory.
 
-    It serves the contract: requests and its own answers are validated against ``openapi.yaml``. It starts with two
-    users, who have a project and an import each; a new sandbox starts anew.
+    In the documented dialect it serves the contract: requests and its own answers are validated against
+    ``openapi.yaml``. It starts with two users, who have a project and an import each; a new sandbox starts anew.
 
     Args:
+        dialect: ``documented``, or ``deployed`` for what a server built from Neptun's public source really answers.
         port: The loopback port to listen on; 0 lets the system choose a free one.
 
     Attributes:
@@ -28,8 +30,10 @@ class Sandbox:
         accounts: Both users, each with the same four attributes.
     """
 
-    def __init__(self, *, port: int = 0) -> None:
-        self._app = App()
+    def __init__(self, dialect: Dialect = "documented", *, port: int = 0) -> None:
+        if dialect not in DIALECTS:
+            raise ValueError(f"dialect must be {' or '.join(map(repr, DIALECTS))}, not {dialect!r}")
+        self._app = App(dialect)
         self._port = port
         self._server: Server | None = None
         self._thread: threading.Thread | None = None

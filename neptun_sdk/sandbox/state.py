@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from neptun_sdk.dialects import Dialect
 from neptun_sdk.sandbox.spec import known_values, request_fields
 
 Row = dict[str, Any]
@@ -45,16 +46,21 @@ class Issue:
 
 
 class State:
-    """Two users, a project and an import each, in memory. Every method may be called from many threads at once."""
+    """Two users, a project and an import each, in memory. Every method may be called from many threads at once.
 
-    def __init__(self) -> None:
+    Args:
+        dialect: Whose fields the rows have.
+    """
+
+    def __init__(self, dialect: Dialect = "documented") -> None:
         self._lock = threading.Lock()
         self.accounts: list[Account] = [
             Account(user_id=1, project_id=789, import_id=123, session_cookie=_new_session()),
             Account(user_id=2, project_id=790, import_id=124, session_cookie=_new_session()),
         ]
-        self._projects = {account.project_id: _new_project(account) for account in self.accounts}
-        self._imports = {account.import_id: _new_import(account) for account in self.accounts}
+        new_project, new_import = _SEEDS[dialect]
+        self._projects = {account.project_id: new_project(account) for account in self.accounts}
+        self._imports = {account.import_id: new_import(account) for account in self.accounts}
 
     def account_of(self, session_cookie: str | None) -> Account | None:
         """The user to whom a session belongs, or ``None`` where there is no such session."""
@@ -74,6 +80,16 @@ class State:
         with self._lock:
             row = self._imports.get(import_id)
             return dict(row) if row and (row["neptun_user_id"], row["project_id"]) == (user_id, project_id) else None
+
+    def store_project(self, project_id: int, changes: Mapping[str, Any]) -> Row:
+        """Set fields of a project, whatever they are, and return it."""
+        with self._lock:
+            return _store(self._projects[project_id], changes)
+
+    def store_import(self, import_id: int, changes: Mapping[str, Any]) -> Row:
+        """Set fields of an import, whatever they are, and return it."""
+        with self._lock:
+            return _store(self._imports[import_id], changes)
 
     def update_project(self, project_id: int, changes: Mapping[str, Any]) -> Row | list[Issue]:
         """Apply the fields given to a project and return it, or change nothing and return what is wrong with them."""
@@ -102,16 +118,17 @@ class State:
                 options = " | ".join(f"'{option}'" for option in known)
                 issues.append(Issue(name, f"Invalid enum value. Expected {options}, received '{value}'"))
         with self._lock:
-            updated = {**row, **changes}
-            if not issues:
-                issues = rules(updated)
+            issues = issues or rules({**row, **changes})
             if issues:
                 return issues
-            # Two updates within one millisecond must still move it forward.
-            earliest = datetime.fromisoformat(row["updated_at"]) + timedelta(milliseconds=1)
-            updated["updated_at"] = _timestamp(max(datetime.now(UTC), earliest))
-            row.update(updated)
-            return dict(row)
+            return _store(row, changes)
+
+
+def _store(row: Row, changes: Mapping[str, Any]) -> Row:
+    # Two updates within one millisecond must still move it forward.
+    earliest = datetime.fromisoformat(row["updated_at"]) + timedelta(milliseconds=1)
+    row.update(changes, updated_at=_timestamp(max(datetime.now(UTC), earliest)))
+    return dict(row)
 
 
 def _new_session() -> str:
@@ -140,6 +157,38 @@ def _new_import(account: Account) -> Row:
         **_origin(account),
         "project_id": account.project_id,
     }
+
+
+def _new_deployed_project(account: Account) -> Row:
+    return {
+        "id": account.project_id,
+        "name": "My project",
+        "description": "A project to try things on",
+        "type": "web-site",
+        "main_language": "typescript",
+        "prompt_context": None,
+        **_origin(account),
+    }
+
+
+def _new_deployed_import(account: Account) -> Row:
+    return {
+        "id": account.import_id,
+        "source_type": "public_github_repository_url",
+        "source_path": "https://github.com/username/repository",
+        "source_ref": None,
+        "import_status": "complete",
+        "error_message": None,
+        "file_tree": None,
+        **_origin(account),
+        "project_id": account.project_id,
+    }
+
+
+_SEEDS: Mapping[Dialect, tuple[Callable[[Account], Row], Callable[[Account], Row]]] = {
+    "documented": (_new_project, _new_import),
+    "deployed": (_new_deployed_project, _new_deployed_import),
+}
 
 
 def _origin(account: Account) -> Row:
