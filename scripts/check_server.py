@@ -63,7 +63,6 @@ def probes(found: Mapping[str, str], session: Session) -> list[Probe]:
     missing = f"{user}/projects/{MISSING_ID}"
     missing_import = f"{project}/resources/imports/{MISSING_ID}"
     name, kind, language = {"name": "neptun-sdk check"}, {"project_type": "web-app"}, {"programming_language": "go"}
-    cleared = name | {"description": ""}
     texts = {"title": "neptun-sdk check", "description": "Scratch"}
     path = {"source_path": "octocat/hello-world"}
     refused, large = {"source_type": "no-such"}, {"source_path": "x" * 2_000_000}
