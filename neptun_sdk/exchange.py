@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import threading
 import time
 from typing import Any, Generic, NoReturn, cast
 
@@ -28,12 +29,20 @@ class Server:
     Attributes:
         http: The connections.
         dialect: What is written to it.
-        warned: Whether the log says already that it speaks the other dialect.
     """
 
     http: httpx.Client
     dialect: Dialect
-    warned: bool = False
+    _warned: bool = attrs.field(default=False, init=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+
+    def warn_of_deployed(self) -> None:
+        """Say in the log that this server speaks the deployed dialect: once for all threads and sessions."""
+        with self._lock:
+            warned, self._warned = self._warned, True
+        if not warned:
+            switch = dialects.SWITCH.format("deployed")
+            _log.warning("%s speaks the deployed dialect: set %s", self.http.base_url, switch)
 
 
 class Exchange(Generic[Resource]):
@@ -129,10 +138,8 @@ class Exchange(Generic[Resource]):
         # Raised out here, because that exception holds the whole body and must not be chained.
         if problem:
             raise errors.bad_body(self._call, 200, problem)
-        if self._answered_in == "deployed" and self._call.dialect == "documented" and not self._server.warned:
-            self._server.warned = True
-            origin = self._http.base_url
-            _log.warning("%s speaks the deployed dialect: set %s", origin, dialects.SWITCH.format("deployed"))
+        if self._answered_in == "deployed" and self._call.dialect == "documented":
+            self._server.warn_of_deployed()
         return document
 
     def _log(self, outcome: object, started: float) -> None:

@@ -1,7 +1,9 @@
 """Useful against both servers: what is sent, read, warned of and said, in either dialect."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -105,6 +107,18 @@ def test_a_bare_row_is_read_in_the_documented_dialect_with_one_warning_per_clien
     assert warnings == [
         f"{server.base_url} speaks the deployed dialect: set dialect='deployed' (NEPTUN_DIALECT=deployed)"
     ]
+
+
+def test_many_threads_at_once_give_one_warning(caplog: pytest.LogCaptureFixture, project: dict[str, object]) -> None:
+    together = threading.Barrier(16)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        together.wait(10)
+        return httpx.Response(200, json=project)
+
+    with NeptunClient(CANARY, 1, transport=httpx.MockTransport(answer)) as client, ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: client.update_project(123, name="New name"), range(16)))
+    assert [record.levelno for record in caplog.records if record.levelno >= logging.WARNING] == [logging.WARNING]
 
 
 def test_in_the_deployed_dialect_a_bare_row_is_no_news(
