@@ -44,8 +44,8 @@ def read(resource: type[Any], document: object) -> tuple[Any, Dialect]:
     if envelope in row or "id" not in row:
         return cast("Any", document), "documented"
     for name, deployed in _DEPLOYED_NAMES[resource].items():
-        if deployed in row:
-            row.setdefault(name, row.pop(deployed))
+        if deployed in row and name not in row:
+            row[name] = row.pop(deployed)
     return {envelope: row}, "deployed"
 
 

@@ -121,6 +121,14 @@ def test_many_threads_at_once_give_one_warning(caplog: pytest.LogCaptureFixture,
     assert [record.levelno for record in caplog.records if record.levelno >= logging.WARNING] == [logging.WARNING]
 
 
+def test_a_bare_row_with_both_names_loses_neither(project: dict[str, object]) -> None:
+    row = project | {"type": "kept"}
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=row))
+    with NeptunClient(CANARY, 1, transport=transport, dialect="deployed") as client:
+        read = client.update_project(123, name="New name")
+    assert (read.project_type, read.extra) == ("web-site", {"type": "kept"})
+
+
 def test_in_the_deployed_dialect_a_bare_row_is_no_news(
     server: Sandbox, deployed: NeptunClient, caplog: pytest.LogCaptureFixture
 ) -> None:
