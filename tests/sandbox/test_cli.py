@@ -5,13 +5,14 @@ import signal
 import socket
 import subprocess
 import sysconfig
-from collections.abc import Callable
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from neptun_sdk import NeptunClient
-from neptun_sdk.sandbox.cli import main
+from neptun_sdk.sandbox import cli
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "neptun-sandbox"
 
@@ -43,22 +44,31 @@ def test_it_prints_what_to_set_and_a_curl_line_and_ends_cleanly(number: signal.S
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_it_says_so_where_the_port_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as caught:
-        main(["--port", str(taken.getsockname()[1])])
+        cli.main(["--port", str(taken.getsockname()[1])])
     assert caught.value.code == 1
     assert "cannot listen on port" in capsys.readouterr().err
 
 
 def test_it_refuses_a_port_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["--port", "70000"])
+        cli.main(["--port", "70000"])
     assert "from 0 to 65535" in capsys.readouterr().err
 
 
 def test_it_runs_in_the_foreground_until_it_is_told_to_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    handlers: dict[int, Callable[[int, None], None]] = {}
-    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
-    monkeypatch.setattr("threading.Event.wait", lambda event: handlers[signal.SIGINT](signal.SIGINT, None))
-    main([])
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            signal.raise_signal(signal.SIGINT)
+            return super().wait(5)
+
+    # In this module's eyes only: threads wait for events of their own.
+    monkeypatch.setattr(cli, "threading", SimpleNamespace(Event=Interrupted))
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        cli.main([])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     assert "has ended" in capsys.readouterr().out
