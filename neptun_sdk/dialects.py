@@ -54,16 +54,9 @@ def caller_name(resource: type[Any], name: str) -> str:
     return next((ours for ours, theirs in _DEPLOYED_NAMES[resource].items() if theirs == name), name)
 
 
-def is_access_refusal(body: object) -> bool:
-    """Tell whether a 401 means «the session is fine, but the resource is not yours or does not exist».
-
-    A deployed server says that in an error body that has a ``statusMessage`` and no ``message``; where the session
-    itself is not valid there is a ``message``, as in the contract.
-    """
-    return isinstance(body, dict) and "statusMessage" in body and "message" not in body
-
-
-def advice(resource: type[Any], dialect: Dialect, sent: Mapping[str, str], status_code: int) -> str | None:
+def advice(
+    resource: type[Any], dialect: Dialect, sent: Mapping[str, str], status_code: int, body: object
+) -> str | None:
     """What to do next about an error status that a deployed server gives where the contract would not.
 
     Args:
@@ -71,10 +64,15 @@ def advice(resource: type[Any], dialect: Dialect, sent: Mapping[str, str], statu
         dialect: The dialect in which the request was written.
         sent: The fields of the request, by the contract's names.
         status_code: The status of the answer.
+        body: Its body: decoded JSON, else text, else ``None``.
 
     Returns:
         A sentence, or ``None`` where the two do not differ.
     """
+    # A 401 with a ``message``, as in the contract, is about the session; one with a ``statusMessage`` alone is not.
+    if status_code == 401 and isinstance(body, dict) and "statusMessage" in body and "message" not in body:
+        refused = "The session is valid, but the resource does not exist or is not this user's"
+        return f"{refused}. Check user_id and the other ids"
     if status_code in (404, 500) and any("\0" in value for value in sent.values()):
         return "A field holds a NUL character, which a deployed server cannot store: leave it out"
     if status_code == 500 and dialect == "documented" and all(name in _DEPLOYED_NAMES[resource] for name in sent):

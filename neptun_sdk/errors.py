@@ -168,9 +168,6 @@ _CLASSES: dict[int, type[StatusError]] = {
 }
 
 _NEW_SESSION = "Log in to Neptun in a browser again and copy the value of the neptun-session cookie"
-_NOT_YOURS = (
-    "The session is valid, but the resource does not exist or is not this user's. Check user_id and the other ids"
-)
 _NEXT_STEPS = {
     400: "Correct the fields and call again",
     401: f"The session is missing, unknown or expired. {_NEW_SESSION}",
@@ -203,9 +200,7 @@ def from_answer(call: Call, status_code: int, headers: Mapping[str, str], body: 
     next_step = _NEXT_STEPS.get(
         status_code, "Try again later" if status_code >= 500 else "Check base_url and the arguments"
     )
-    if status_code == 401 and dialects.is_access_refusal(body):
-        next_step = _NOT_YOURS
-    next_step = dialects.advice(call.resource, call.dialect, call.fields, status_code) or next_step
+    next_step = dialects.advice(call.resource, call.dialect, call.fields, status_code, body) or next_step
     retry_after = parse_retry_after(headers.get("retry-after"))
     if retry_after is not None and status_code in (429, 503):
         next_step = f"Call again after {retry_after:.0f} seconds"

@@ -73,8 +73,8 @@ class Exchange(Generic[Resource]):
 
     def client(self) -> neptun_openapi.Client:
         """The client to hand to a generated function. Of an httpx client, that function uses ``request`` alone."""
-        client = neptun_openapi.Client(base_url=str(self._http.base_url))
-        return client.set_httpx_client(cast(httpx.Client, self))
+        # The base URL is the shared client's: that of a generated client counts only where it makes its own.
+        return neptun_openapi.Client(base_url="").set_httpx_client(cast(httpx.Client, self))
 
     def request(self, method: str, url: str, **parts: Any) -> httpx.Response:
         """Send the request that a generated function built, and return its checked answer.

@@ -154,7 +154,7 @@ def ask(http: httpx.Client, probe: Probe) -> str:
 def verdict(probe: Probe, did: str) -> str:
     if did in probe.contract.split(" or "):
         return "same"
-    return "different, known" if did in probe.deployed.split(" or ") else "different, NOT KNOWN"
+    return "different, known" if did == probe.deployed else "different, NOT KNOWN"
 
 
 def main() -> None:

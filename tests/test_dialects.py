@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,8 +13,6 @@ import neptun_sdk
 from neptun_sdk import ArgumentError, NeptunClient, UpdateNotAppliedError
 from neptun_sdk.sandbox import Sandbox
 from tests.conftest import CANARY
-
-Make = Callable[..., NeptunClient]
 
 
 @pytest.fixture

@@ -77,11 +77,10 @@ class Documented:
             return _error(401, "Unauthorized")
         problems = list(result.errors)
         body_problems = [problem for problem in problems if isinstance(problem, RequestBodyValidationError)]
-        if len(body_problems) < len(problems):
-            return _error(400, "Invalid parameters: every id must be a positive integer")
         ids = result.parameters.path
         # Python reads " 1", "1_0" and "+1" as integers too; a URL should not.
-        if re.findall(r"/([1-9][0-9]*)(?=/|$)", path) != [str(value) for value in ids.values()]:
+        plain = re.findall(r"/([1-9][0-9]*)(?=/|$)", path) == [str(value) for value in ids.values()]
+        if len(body_problems) < len(problems) or not plain:
             return _error(400, "Invalid parameters: every id must be a positive integer")
         if ids["user_id"] != account.user_id:
             return _error(403, "Forbidden")

@@ -2,13 +2,12 @@
 
 import json
 import re
-import secrets
 from typing import Any, cast
 
 from werkzeug.wrappers import Request, Response
 
 from neptun_sdk.sandbox.spec import known_values
-from neptun_sdk.sandbox.state import Row, State
+from neptun_sdk.sandbox.state import Row, State, new_session, quoted, refused_value
 from neptun_sdk.session import COOKIE_NAME
 
 _ROUTE = re.compile(r"/api/users/([^/]+)/projects/([^/]+)(?:/resources/imports/([^/]+))?")
@@ -120,9 +119,8 @@ def _wrong_type(expected: str, value: object, path: list[str]) -> Row:
 
 def _wrong_value(options: list[str], value: object, name: str) -> Row:
     if not isinstance(value, str):
-        return _wrong_type(" | ".join(f"'{option}'" for option in options), value, [name])
-    known = " | ".join(f"'{option}'" for option in options)
-    message = f"Invalid enum value. Expected {known}, received '{value}'"
+        return _wrong_type(quoted(options), value, [name])
+    message = refused_value(options, value)
     return {"code": "invalid_enum_value", "received": value, "options": options, "path": [name], "message": message}
 
 
@@ -145,8 +143,7 @@ def _no_session(request: Request) -> Response:
     else:
         response = _thrown(request, 401, "Server Error", "Unauthorized")
     # A fresh anonymous session, which no client should adopt.
-    anonymous = f"Fe26.2**{secrets.token_urlsafe(400)}"[:441]
-    response.set_cookie(COOKIE_NAME, anonymous, httponly=True, secure=True, samesite="Lax")
+    response.set_cookie(COOKIE_NAME, new_session(), httponly=True, secure=True, samesite="Lax")
     return response
 
 

@@ -55,8 +55,8 @@ class State:
     def __init__(self, dialect: Dialect = "documented") -> None:
         self._lock = threading.Lock()
         self.accounts: list[Account] = [
-            Account(user_id=1, project_id=789, import_id=123, session_cookie=_new_session()),
-            Account(user_id=2, project_id=790, import_id=124, session_cookie=_new_session()),
+            Account(user_id=1, project_id=789, import_id=123, session_cookie=new_session()),
+            Account(user_id=2, project_id=790, import_id=124, session_cookie=new_session()),
         ]
         new_project, new_import = _SEEDS[dialect]
         self._projects = {account.project_id: new_project(account) for account in self.accounts}
@@ -115,8 +115,7 @@ class State:
         for name, value in changes.items():
             known = known_values(schema, name)
             if known and value not in known:
-                options = " | ".join(f"'{option}'" for option in known)
-                issues.append(Issue(name, f"Invalid enum value. Expected {options}, received '{value}'"))
+                issues.append(Issue(name, refused_value(known, value)))
         with self._lock:
             issues = issues or rules({**row, **changes})
             if issues:
@@ -131,9 +130,19 @@ def _store(row: Row, changes: Mapping[str, Any]) -> Row:
     return dict(row)
 
 
-def _new_session() -> str:
+def new_session() -> str:
     """A session that looks like a real one, of 441 characters."""
     return f"Fe26.2**{secrets.token_urlsafe(400)}"[:441]
+
+
+def quoted(options: list[str]) -> str:
+    """The values of an enum, as an error lists them."""
+    return " | ".join(f"'{option}'" for option in options)
+
+
+def refused_value(options: list[str], value: str) -> str:
+    """What a server says of a value that is not one of an enum's."""
+    return f"Invalid enum value. Expected {quoted(options)}, received '{value}'"
 
 
 def _new_project(account: Account) -> Row:
