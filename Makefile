@@ -52,7 +52,8 @@ check: lint types lint-spec check-generated ## every static check
 
 lock: $(VENV)/.python ## resolve the newest versions of every dependency into constraints.txt
 	$(BIN)/pip install --quiet uv==0.13.9
-	$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --extra sandbox --group check \
+	$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --extra sandbox --group check --group mutation \
+		--group bench --group vendors \
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file constraints.txt
 
 build: $(VENV)/.test ## build the wheel and the sdist into dist/

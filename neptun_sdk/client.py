@@ -1,6 +1,5 @@
 """NeptunClient: one method per operation of the contract, and the one path that every call takes."""
 
-import ipaddress
 import os
 import platform
 import re
@@ -23,9 +22,10 @@ from neptun_sdk import dialects
 from neptun_sdk._version import __version__
 from neptun_sdk.dialects import DIALECTS, Dialect
 from neptun_sdk.errors import ArgumentError, Call
-from neptun_sdk.exchange import Exchange, Server, set_location_aside
+from neptun_sdk.exchange import ENCODINGS, Exchange, Server
 from neptun_sdk.models import Project, ProjectImport, Resource
-from neptun_sdk.session import Session, check_id, no_cookies
+from neptun_sdk.session import Session, check_id
+from neptun_sdk.transport import Transport, is_loopback
 
 DEFAULT_BASE_URL = "https://neptun-webui.vercel.app"
 USER_AGENT = f"neptun-sdk/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
@@ -45,10 +45,14 @@ class NeptunClient:
         dialect: What the server speaks: ``documented`` (the published contract) or ``deployed`` (what a server built
             from Neptun's public source speaks); else ``$NEPTUN_DIALECT``, else ``documented``. Answers are read in
             either.
-        timeout: Seconds that each of connecting, sending, waiting for the answer and reading a part of it may take.
+        timeout: Seconds that a call may take as a whole: every attempt, the waits between them, and reading the answer.
+            Looking up the server's name is the one part that the operating system bounds instead.
+        max_retries: How often a call is sent again after a connection that failed or was lost, or a 429, 502, 503 or
+            504; 0 switches this off. Both operations set absolute values, so that sending one twice is safe.
         allow_http: Allow plain http, which anyone on the way can read, to a host that is not loopback.
         transport: The `httpx.BaseTransport` to send with, for tests, custom CAs or own proxies. It stays the caller's
-            to close, and the proxy variables (``HTTPS_PROXY`` …) do not apply to it.
+            to close, the proxy variables (``HTTPS_PROXY`` …) do not apply to it, and it may overrun ``timeout`` by the
+            length of one operation, because it counts each read anew.
 
     Raises:
         ArgumentError: An argument, or the environment variable in its place, is missing or cannot be right.
@@ -62,23 +66,28 @@ class NeptunClient:
         base_url: str | None = None,
         dialect: Dialect | None = None,
         timeout: float = 30.0,
+        max_retries: int = 2,
         allow_http: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._session = Session(session_cookie, user_id)
-        del session_cookie  # a traceback that shows local variables must not show it
-        checked = _check_dialect(dialect)
-        http = httpx.Client(
-            base_url=_check_base_url(base_url, allow_http),
-            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
-            cookies=no_cookies(),
+        try:
+            self._session = Session(session_cookie, user_id)
+        except ArgumentError as refused:
+            raise refused.with_traceback(None) from None  # the frames below hold what was given
+        finally:
+            del session_cookie  # a traceback that shows local variables must not show it
+        url = _check_base_url(base_url, allow_http)
+        self._server = Server(
+            base_url=str(url).rstrip("/"),
+            origin=str(url.copy_with(raw_path=b"/")).rstrip("/"),
+            headers={"Accept": "application/json", "Accept-Encoding": ", ".join(ENCODINGS), "User-Agent": USER_AGENT},
+            dialect=_check_dialect(dialect),
             timeout=_check_timeout(timeout),
-            follow_redirects=False,
-            event_hooks={"response": [set_location_aside]},
-            transport=None if transport is None else _BorrowedTransport(transport),
+            max_retries=_check_max_retries(max_retries),
+            transport=Transport(url, allow_http) if transport is None else transport,
         )
-        self._server = Server(http, checked)
         self._owns_server = True
+        self._owns_transport = transport is None
         self._closed = False
 
     def update_project(
@@ -194,9 +203,14 @@ class NeptunClient:
             ArgumentError: One of the two is missing or cannot be right.
         """
         other = object.__new__(NeptunClient)
-        other._session = Session(session_cookie, user_id)
+        try:
+            other._session = Session(session_cookie, user_id)
+        except ArgumentError as refused:
+            raise refused.with_traceback(None) from None
+        finally:
+            del session_cookie
         other._server = self._server
-        other._owns_server = False
+        other._owns_server = other._owns_transport = False
         other._closed = self._closed
         return other
 
@@ -204,7 +218,9 @@ class NeptunClient:
         """Close the connections that this client opened; calling it again does nothing."""
         self._closed = True
         if self._owns_server:
-            self._server.http.close()
+            self._server.closed = True
+        if self._owns_transport:
+            self._server.transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -215,7 +231,9 @@ class NeptunClient:
         self.close()
 
     def __repr__(self) -> str:
-        url, dialect = str(self._server.http.base_url), self._server.dialect
+        if not hasattr(self, "_server"):
+            return "<NeptunClient, of which an argument was refused>"
+        url, dialect = self._server.base_url, self._server.dialect
         return f"NeptunClient(base_url={url!r}, dialect={dialect!r}, session={self._session!r})"
 
     def _begin(
@@ -223,11 +241,11 @@ class NeptunClient:
     ) -> Exchange[Resource]:
         """Check a call's arguments; nothing is sent where this raises."""
         try:
-            if self._closed or self._server.http.is_closed:
+            if self._closed or self._server.closed:
                 raise ArgumentError("this client is closed; make a new NeptunClient. Nothing was sent.")
             for name, value in ids.items():
                 check_id(name, value)
-            fields = _check_fields(given)
+            fields = _check_fields(given, self._session)
             if unstorable := dialects.unstorable(resource, self._server.dialect, fields):
                 raise ArgumentError(
                     f"{' and '.join(unstorable)} cannot be stored by a server of the deployed dialect, which has no "
@@ -239,17 +257,7 @@ class NeptunClient:
         return Exchange(resource, call, self._server, self._session)
 
 
-class _BorrowedTransport(httpx.BaseTransport):
-    """A transport that the caller gave: used like any other, but not closed, because the caller may still need it."""
-
-    def __init__(self, transport: httpx.BaseTransport) -> None:
-        self._transport = transport
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._transport.handle_request(request)
-
-
-def _check_fields(given: Mapping[str, str | None]) -> dict[str, str]:
+def _check_fields(given: Mapping[str, str | None], session: Session) -> dict[str, str]:
     """Return the fields that were given, or raise `ArgumentError` where one cannot be sent or there is none."""
     fields: dict[str, str] = {}
     for name, value in given.items():
@@ -263,6 +271,8 @@ def _check_fields(given: Mapping[str, str | None]) -> dict[str, str]:
             raise ArgumentError(
                 f"{name} holds half of a surrogate pair, which UTF-8 cannot carry; nothing was sent."
             ) from None
+        if session.mask(value) != value:
+            raise ArgumentError(f"{name} holds the session cookie, which is a secret; nothing was sent.")
         fields[name] = value
     if not fields:
         raise ArgumentError(f"no field to update was given; give at least one of {', '.join(given)}. Nothing was sent.")
@@ -282,6 +292,12 @@ def _check_timeout(timeout: float) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
         raise ArgumentError("timeout must be a positive, finite number of seconds.")
     return timeout
+
+
+def _check_max_retries(max_retries: int) -> int:
+    if type(max_retries) is not int or max_retries < 0:
+        raise ArgumentError("max_retries must be an int, 0 or more; 0 sends every request once.")
+    return max_retries
 
 
 def _check_base_url(base_url: str | None, allow_http: bool) -> httpx.URL:
@@ -309,16 +325,9 @@ def _check_base_url(base_url: str | None, allow_http: bool) -> httpx.URL:
         raise ArgumentError(
             "base_url must not have a query or a fragment: leave out everything from the first ? or # on."
         )
-    if url.scheme == "http" and not allow_http and not _is_loopback(url.host):
+    if url.scheme == "http" and not allow_http and not is_loopback(url.host):
         raise ArgumentError(
             "base_url is plain http, over which anyone on the way can read the session cookie: use https://, or set "
             "allow_http=True if the network is trusted."
         )
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,8 +1,8 @@
 """Everything that can go wrong, and the functions that turn an answer or a fault into one of these.
 
-NeptunError                      .operation  .applied
+NeptunError                      .operation  .applied  .attempts
 ├── ArgumentError (ValueError)   refused here; nothing was sent
-├── NeptunConnectionError        no usable answer came back
+├── NeptunConnectionError        no usable answer came back  .status_code
 │   └── NeptunTimeoutError
 ├── StatusError                  .status_code  .message  .body
 │   ├── BadRequestError          400  .fields
@@ -10,7 +10,7 @@ NeptunError                      .operation  .applied
 │   ├── PermissionDeniedError    403
 │   ├── NotFoundError            404
 │   ├── RateLimitError           429  .retry_after
-│   └── ServerError              5xx
+│   └── ServerError              5xx  .retry_after
 ├── ResponseError                an answer outside the contract
 └── UpdateNotAppliedError        .ignored  .resource
 
@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 import attrs
 import httpx
@@ -33,7 +33,7 @@ from neptun_sdk.dialects import Dialect
 from neptun_sdk.models import Project, ProjectImport
 
 
-@attrs.frozen
+@attrs.define
 class Call:
     """One call, as its errors have to describe it.
 
@@ -43,6 +43,8 @@ class Call:
         resource: The class of what it updates.
         fields: What it sends, by the names of the contract.
         dialect: The dialect in which it is sent.
+        attempts: How often it was sent so far.
+        in_doubt: Whether an attempt before the last one may have been applied.
     """
 
     operation: str
@@ -50,6 +52,8 @@ class Call:
     resource: type[Project] | type[ProjectImport]
     fields: Mapping[str, str]
     dialect: Dialect = "documented"
+    attempts: int = 0
+    in_doubt: bool = False
 
     def __str__(self) -> str:
         return f"{self.operation}({', '.join(f'{name}={value}' for name, value in self.ids.items())})"
@@ -61,10 +65,12 @@ class NeptunError(Exception):
     Attributes:
         operation: The client's method, such as ``update_project``; ``None`` where no call was made yet.
         applied: Whether the update was applied on the server: ``True``, ``False``, or ``None`` where it is not known.
+        attempts: How many requests were sent, or tried to be, for the call; 0 where it was refused before.
     """
 
     operation: str | None = None
     applied: bool | None = None
+    attempts: int = 0
 
     def __init__(self, text: str = "", /, **attributes: object) -> None:
         super().__init__(text)
@@ -78,11 +84,17 @@ class ArgumentError(NeptunError, ValueError):
 
 
 class NeptunConnectionError(NeptunError):
-    """No usable answer came back: no connection, or one that broke. ``__cause__`` is the fault as httpx saw it."""
+    """No usable answer came back: no connection, or one that broke. ``__cause__`` is the fault as httpx saw it.
+
+    Attributes:
+        status_code: The HTTP status code, where at least the head of an answer came.
+    """
+
+    status_code: int | None = None
 
 
 class NeptunTimeoutError(NeptunConnectionError):
-    """The answer did not come in time."""
+    """The whole answer did not come within the call's ``timeout``."""
 
 
 class StatusError(NeptunError):
@@ -132,7 +144,13 @@ class RateLimitError(StatusError):
 
 
 class ServerError(StatusError):
-    """5xx: the server, or a proxy in front of it, failed."""
+    """5xx: the server, or a proxy in front of it, failed.
+
+    Attributes:
+        retry_after: How many seconds the server asks to wait, or ``None`` where it does not say.
+    """
+
+    retry_after: float | None = None
 
 
 class ResponseError(NeptunError):
@@ -180,6 +198,7 @@ _CHANGED = {
     False: "Nothing was changed.",
     None: "The update may or may not have been applied.",
 }
+_FOR_EVER = 1e9  # seconds: some thirty years, for a Retry-After of any length
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
@@ -195,7 +214,7 @@ def from_answer(call: Call, status_code: int, headers: Mapping[str, str], body: 
     if not 400 <= status_code <= 599:
         return _outside_contract(call, status_code, headers)
     kind = _CLASSES.get(status_code, StatusError if status_code < 500 else ServerError)
-    applied = _applied(status_code)
+    applied = _applied(call, status_code)
     message = _message(status_code, body)
     next_step = _NEXT_STEPS.get(
         status_code, "Try again later" if status_code >= 500 else "Check base_url and the arguments"
@@ -206,13 +225,13 @@ def from_answer(call: Call, status_code: int, headers: Mapping[str, str], body: 
         next_step = f"Call again after {retry_after:.0f} seconds"
     fields = _fields(call, body) if status_code == 400 else {}
     details = "".join(f" {name}: {problem}." for name, problem in fields.items())
-    text = f"{call}: {status_code} {message}.{details} {_CHANGED[applied]} {next_step}."
+    text = f"{call}: {status_code} {message}.{details} {_CHANGED[applied]}{_tried(call, status_code)} {next_step}."
     attributes: dict[str, object] = {"status_code": status_code, "message": message, "body": body}
     if kind is BadRequestError:
         attributes["fields"] = fields
-    if kind is RateLimitError:
+    if kind is RateLimitError or kind is ServerError:
         attributes["retry_after"] = retry_after
-    return kind(text, operation=call.operation, applied=applied, **attributes)
+    return kind(text, **_of(call), applied=applied, **attributes)
 
 
 def from_fault(call: Call, fault: httpx.HTTPError, origin: str, status_code: int | None) -> NeptunError:
@@ -224,14 +243,15 @@ def from_fault(call: Call, fault: httpx.HTTPError, origin: str, status_code: int
         origin: The server's address, for the message.
         status_code: The status of the answer if its head had come, else ``None``.
     """
-    applied = False if isinstance(fault, _NOT_SENT) else _applied(status_code)
+    applied = _applied(call, status_code, sent=not isinstance(fault, _NOT_SENT))
     what = str(fault) or type(fault).__name__
-    again = "Call again: sending the same values twice is safe"
+    again = "To see the result, send it again" if applied else "Call again later"
+    again = f"{again}: sending the same values twice is safe"
     if isinstance(fault, httpx.DecodingError):
         problem = f"the answer's body cannot be decompressed ({what})"
         next_step = f"Check what stands at {origin}"
     elif isinstance(fault, httpx.TimeoutException):
-        problem = f"{origin} did not answer in time ({type(fault).__name__})"
+        problem = f"{origin} did not answer within the call's timeout ({type(fault).__name__})"
         next_step = f"{again}; or allow more time with timeout="
     elif isinstance(fault, _NOT_SENT):
         problem = f"cannot connect to {origin} ({what})"
@@ -239,21 +259,30 @@ def from_fault(call: Call, fault: httpx.HTTPError, origin: str, status_code: int
     else:
         problem = f"the connection to {origin} broke before the whole answer had come ({what})"
         next_step = again
-    text = f"{call}: {problem}. {_CHANGED[applied]} {next_step}."
+    text = f"{call}: {problem}. {_CHANGED[applied]}{_tried(call, status_code)} {next_step}."
+    kind: type[NeptunError] = NeptunConnectionError
     if isinstance(fault, httpx.DecodingError):
-        return ResponseError(text, operation=call.operation, applied=applied, status_code=status_code)
-    kind = NeptunTimeoutError if isinstance(fault, httpx.TimeoutException) else NeptunConnectionError
-    return kind(text, operation=call.operation, applied=applied)
+        kind = ResponseError
+    elif isinstance(fault, httpx.TimeoutException):
+        kind = NeptunTimeoutError
+    return kind(text, **_of(call), applied=applied, status_code=status_code)
+
+
+def closed(call: Call) -> NeptunConnectionError:
+    """The error for a call whose client was closed while it waited to send the request again."""
+    applied = _applied(call, None, sent=False)
+    text = f"{call}: the client was closed before the next attempt. {_CHANGED[applied]}{_tried(call)}"
+    return NeptunConnectionError(f"{text} Close a client when its calls have ended.", **_of(call), applied=applied)
 
 
 def bad_body(call: Call, status_code: int, problem: str) -> ResponseError:
     """The error for a body that cannot be used: of a 200 outside the contract, or of any answer that is too large."""
-    applied = _applied(status_code)
+    applied = _applied(call, status_code)
     again = "Do not send it again; check" if applied else "Check"
     return ResponseError(
         f"{call}: the server answered {status_code}, but its body is outside the contract: {problem}. "
         f"{_CHANGED[applied]} {again} that base_url is a Neptun server and that this SDK is up to date.",
-        operation=call.operation,
+        **_of(call),
         applied=applied,
         status_code=status_code,
     )
@@ -279,7 +308,7 @@ def not_applied(
         f"{'Applied: ' + rest if rest else 'Nothing that was sent was applied'}. "
         f"{next_step}."
     )
-    return UpdateNotAppliedError(text, operation=call.operation, applied=False, ignored=ignored, resource=resource)
+    return UpdateNotAppliedError(text, **_of(call), applied=False, ignored=ignored, resource=resource)
 
 
 def parse_retry_after(value: str | None) -> float | None:
@@ -287,8 +316,8 @@ def parse_retry_after(value: str | None) -> float | None:
     if value is None:
         return None
     text = value.strip()
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return float(text)
+    if re.fullmatch(r"[0-9]+", text):
+        return min(float(text), _FOR_EVER)
     try:
         when = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
@@ -298,11 +327,23 @@ def parse_retry_after(value: str | None) -> float | None:
     return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def _applied(status_code: int | None) -> bool | None:
-    """What an answer's status alone says of whether the update was applied; ``None`` stands for no status, too."""
+def _applied(call: Call, status_code: int | None, sent: bool = True) -> bool | None:
+    """Whether the update was applied, as far as it can be told from the last attempt's status and those before it."""
     if status_code == 200:
         return True
-    return False if status_code is not None and 400 <= status_code < 500 else None
+    refused = not sent or (status_code is not None and 400 <= status_code < 500)
+    return False if refused and not call.in_doubt else None
+
+
+def _of(call: Call) -> dict[str, Any]:
+    return {"operation": call.operation, "attempts": call.attempts}
+
+
+def _tried(call: Call, status_code: int | None = None) -> str:
+    """How often the call was tried; of a plain refusal that came at once there is nothing to tell."""
+    if call.attempts > 1:
+        return f" {call.attempts} attempts were made."
+    return "" if status_code and status_code < 429 else " 1 attempt was made."
 
 
 def _outside_contract(call: Call, status_code: int, headers: Mapping[str, str]) -> ResponseError:
@@ -321,7 +362,7 @@ def _outside_contract(call: Call, status_code: int, headers: Mapping[str, str]) 
         next_step = "Check that base_url is a Neptun server"
     return ResponseError(
         f"{call}: {status_code}: the server {what}. {_CHANGED[None]} {next_step}.",
-        operation=call.operation,
+        **_of(call),
         applied=None,
         status_code=status_code,
     )

@@ -1,48 +1,63 @@
-"""One call on the wire: sent, read within bounds, logged, and checked against the contract before anyone reads it."""
+"""One call on the wire: sent, sent again where that helps, read within bounds, and checked before anyone reads it."""
 
-import contextlib
 import json
 import logging
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from typing import Any, Generic, NoReturn, cast
 
 import attrs
 import httpx
 
 import neptun_openapi
-from neptun_sdk import dialects, errors, models
+from neptun_sdk import dialects, errors, models, retries
 from neptun_sdk.dialects import Dialect
-from neptun_sdk.errors import Call
+from neptun_sdk.errors import Call, NeptunError, ResponseError
 from neptun_sdk.models import Resource
 from neptun_sdk.session import Session
+from neptun_sdk.transport import Deadline
 
 MAX_ANSWER = 8 * 1024 * 1024  # bytes; a resource is far smaller, and a caller's memory is not the server's to fill
+# Both unpack to about 1,000 times their size at most; other encodings, or two in a row, have no such bound.
+ENCODINGS = ("gzip", "deflate")
+DEEPEST_ERROR = 100  # levels of an error body's JSON; to pickle or copy an error takes several frames for each
+_PACKED_SLICE = 4096  # bytes that are unpacked at once, and so become 4 MiB at most
 
 _log = logging.getLogger("neptun_sdk")
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Server:
-    """A server, and the connections to it that all sessions share.
+    """A server, the connections to it that all sessions share, and how it is called.
 
     Attributes:
-        http: The connections.
+        base_url: Its address, without a slash at the end.
+        origin: The same without a path, for messages.
+        transport: The connections.
+        headers: What every request says.
         dialect: What is written to it.
+        timeout: Seconds that a call may take as a whole.
+        max_retries: How often a request is sent again.
+        closed: Whether its client was closed.
     """
 
-    http: httpx.Client
+    base_url: str
+    origin: str
+    transport: httpx.BaseTransport
+    headers: dict[str, str]
     dialect: Dialect
-    _warned: bool = attrs.field(default=False, init=False)
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    timeout: float
+    max_retries: int
+    closed: bool = False
+    # Taken once and never given back: of many threads one gets it, and no fork can leave it taken halfway.
+    _warning: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def warn_of_deployed(self) -> None:
         """Say in the log that this server speaks the deployed dialect: once for all threads and sessions."""
-        with self._lock:
-            warned, self._warned = self._warned, True
-        if not warned:
+        if self._warning.acquire(blocking=False):
             switch = dialects.SWITCH.format("deployed")
-            _log.warning("%s speaks the deployed dialect: set %s", self.http.base_url, switch)
+            _log.warning("%s speaks the deployed dialect: set %s", self.base_url, switch)
 
 
 class Exchange(Generic[Resource]):
@@ -50,7 +65,8 @@ class Exchange(Generic[Resource]):
 
     It stands in for the httpx client that a generated function asks for: the function builds the request and hands it
     to `request`, which gives back an answer that the generated reader can read without surprises, or raises a
-    `NeptunError`. So one shared `httpx.Client` serves every session, and what belongs to one call is in one object.
+    `NeptunError`. What belongs to one call is in one object; what calls share is in `Server`, and its transport is
+    used without an `httpx.Client` around it: no cookie jar, no redirects, no history that could keep a secret.
 
     Args:
         resource: The class of what the operation returns.
@@ -63,8 +79,8 @@ class Exchange(Generic[Resource]):
         self._resource: type[Resource] = resource
         self._call = call
         self._server = server
-        self._http = server.http
         self._session = session
+        self._end = time.monotonic() + server.timeout
         self._answered_in: Dialect = call.dialect
 
     def body(self) -> dict[str, str]:
@@ -73,33 +89,27 @@ class Exchange(Generic[Resource]):
 
     def client(self) -> neptun_openapi.Client:
         """The client to hand to a generated function. Of an httpx client, that function uses ``request`` alone."""
-        # The base URL is the shared client's: that of a generated client counts only where it makes its own.
+        # The base URL is the server's: that of a generated client counts only where it makes its own httpx client.
         return neptun_openapi.Client(base_url="").set_httpx_client(cast(httpx.Client, self))
 
-    def request(self, method: str, url: str, **parts: Any) -> httpx.Response:
+    def request(self, method: str, url: str, *, headers: Mapping[str, str], **parts: Any) -> httpx.Response:
         """Send the request that a generated function built, and return its checked answer.
 
         Raises:
             NeptunError: Whatever is not a 200 that the contract describes.
         """
-        request = self._http.build_request(method, url, **parts)
-        started = time.perf_counter()
-        response: httpx.Response | None = None
+        headers = {**self._server.headers, **headers}
+        request = httpx.Request(method, self._server.base_url + url, headers=headers, **parts)
         try:
-            response = self._http.send(request, auth=self._session, stream=True)
-            with contextlib.closing(response):
-                content = self._read(response)
-        except httpx.HTTPError as fault:
-            status_code = response.status_code if response is not None else None
-            self._log(status_code or type(fault).__name__, started)
-            origin = f"{request.url.scheme}://{request.url.netloc.decode()}"
-            raise errors.from_fault(self._call, fault, origin, status_code) from fault
-        self._log(response.status_code, started)
-        if response.status_code != 200:
-            body = _decode_error_body(self._session.mask(content.decode(errors="replace")))
-            headers = {**response.headers, "location": response.extensions.get("location", "")}
-            raise errors.from_answer(self._call, response.status_code, headers, body)
-        return _Answer(self._decode(content))
+            return self._attempt(request)
+        except NeptunError as error:
+            if not (self._server.max_retries and self._may_go_on(error)):
+                raise
+            failed = error
+        left = self._end - time.monotonic()
+        return retries.try_again(
+            lambda: self._attempt(request), failed, self._server.max_retries, left, go_on=self._may_go_on
+        )
 
     def finish(self, generated: object) -> Resource:
         """Turn what the generated function read into the resource, and verify that every field sent is in it.
@@ -117,42 +127,115 @@ class Exchange(Generic[Resource]):
             raise errors.not_applied(self._call, ignored, resource, self._answered_in)
         return resource
 
-    def _read(self, response: httpx.Response) -> bytes:
+    def _may_go_on(self, error: BaseException) -> bool:
+        return retries.is_passing(error) and not self._server.closed
+
+    def _attempt(self, request: httpx.Request) -> httpx.Response:
+        """Send the request once, and read and check its answer."""
+        if self._server.closed:
+            raise errors.closed(self._call)
+        self._call.attempts += 1
+        outcome = self._send(request)
+        if isinstance(outcome, NeptunError):
+            self._call.in_doubt = self._call.in_doubt or outcome.applied is None
+            # Raised here, and not where it was made: the frames down there hold what the server sent, as it came.
+            raise outcome
+        return outcome
+
+    def _send(self, request: httpx.Request) -> "_Answer | NeptunError":
+        started = time.perf_counter()
+        deadline = Deadline(self._end)
+        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), deadline)
+        response: httpx.Response | None = None
+        told: object = "no answer"
+        signing = self._session.auth_flow(request)
+        next(signing)
+        try:
+            response = self._server.transport.handle_request(request)
+            told = response.status_code
+            try:
+                content = self._read(response, deadline)
+            finally:
+                response.close()
+            return self._check(response, content)
+        except httpx.HTTPError as fault:
+            told = type(fault).__name__
+            self._session.clean(fault)
+            status_code = None if response is None else response.status_code
+            error = errors.from_fault(self._call, fault, self._server.origin, status_code)
+            error.__cause__ = fault
+            return error
+        except ResponseError as error:
+            return error.with_traceback(None)
+        finally:
+            signing.close()
+            elapsed = (time.perf_counter() - started) * 1000
+            _log.debug("%s: attempt %d: %s in %.0f ms", self._call, self._call.attempts, told, elapsed)
+
+    def _read(self, response: httpx.Response, deadline: Deadline) -> bytearray:
+        """Read a body within the deadline and MAX_ANSWER, whatever it unpacks to."""
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding in ENCODINGS:
+            response.stream = _Sliced(cast(httpx.SyncByteStream, response.stream))
+        elif encoding != "identity":
+            problem = f"it is encoded as {self._session.mask(encoding)[:40]!a}, which was not asked for"
+            raise errors.bad_body(self._call, response.status_code, problem)
         content = bytearray()
         for chunk in response.iter_bytes():
             content += chunk
             if len(content) > MAX_ANSWER:
                 problem = f"it is larger than {MAX_ANSWER // 1024 // 1024} MiB"
                 raise errors.bad_body(self._call, response.status_code, problem)
-        return bytes(content)
+            if deadline.left() <= 0:  # a transport of the caller's own counts each read anew
+                raise httpx.ReadTimeout("the time of the call is over")
+        return content
 
-    def _decode(self, content: bytes) -> Any:
-        """Decode a 200's body and check it from the envelope down to the type of every field."""
-        document: Any = None
-        try:
-            document = _STRICT_JSON.decode(content.decode("utf-8-sig"))
-            document, self._answered_in = dialects.read(self._resource, document)
-            problem = models.first_problem(self._resource, document)
-        except (ValueError, RecursionError) as fault:
-            problem = f"it is not JSON ({type(fault).__name__})"
-        # Raised out here, because that exception holds the whole body and must not be chained.
+    def _check(self, response: httpx.Response, content: bytearray) -> "_Answer | NeptunError":
+        if response.status_code != 200:
+            headers = self._session.mask(dict(response.headers))
+            body = self._decode_error(content)
+            return errors.from_answer(self._call, response.status_code, headers, body)
+        document, problem = self._decode(content)
         if problem:
-            raise errors.bad_body(self._call, 200, problem)
+            return errors.bad_body(self._call, 200, problem)
         if self._answered_in == "deployed" and self._call.dialect == "documented":
             self._server.warn_of_deployed()
-        return document
+        return _Answer(document)
 
-    def _log(self, outcome: object, started: float) -> None:
-        _log.debug("%s: %s in %.0f ms", self._call, outcome, (time.perf_counter() - started) * 1000)
+    def _decode(self, content: bytearray) -> tuple[Any, str | None]:
+        """Decode a 200's body and check it from the envelope down to the type of every field."""
+        try:
+            text = self._session.mask(content.decode("utf-8-sig"))
+            document: Any = _STRICT_JSON.decode(text)
+            if "\\" in text:
+                document = self._session.mask(document)  # an escape may have hidden the cookie
+        except (ValueError, RecursionError) as fault:
+            return None, f"it is not JSON ({type(fault).__name__})"
+        document, self._answered_in = dialects.read(self._resource, document)
+        return document, models.first_problem(self._resource, document)
+
+    def _decode_error(self, content: bytearray) -> object:
+        """The body of an error: decoded JSON, else text, else ``None`` where it is empty."""
+        text = content.decode("utf-8-sig", errors="replace")
+        try:
+            return self._session.mask(_STRICT_JSON.decode(text), DEEPEST_ERROR) if text.strip() else None
+        except (ValueError, RecursionError):
+            return self._session.mask(text)
 
 
-def set_location_aside(response: httpx.Response) -> None:
-    """Move a redirect's target out of httpx's sight: an event hook for the `httpx.Client` of every exchange.
+class _Sliced(httpx.SyncByteStream):
+    """A packed body in small slices: httpx unpacks each as a whole, however much comes out of it."""
 
-    httpx builds the next request even where it is not to follow it, and fails if the target is not a URL.
-    """
-    if "Location" in response.headers:
-        response.extensions["location"] = response.headers.pop("Location")
+    def __init__(self, stream: httpx.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            for start in range(0, len(chunk), _PACKED_SLICE):
+                yield chunk[start : start + _PACKED_SLICE]
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 class _Answer(httpx.Response):
@@ -172,10 +255,3 @@ def _refuse_constant(name: str) -> NoReturn:
 
 # Python's own decoder takes NaN and Infinity, which JSON does not have.
 _STRICT_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
-
-
-def _decode_error_body(text: str) -> object:
-    try:
-        return _STRICT_JSON.decode(text) if text.strip() else None
-    except (ValueError, RecursionError):
-        return text

@@ -1,10 +1,12 @@
 """The session: whose requests these are, and the cookie that proves it."""
 
+import logging
+import math
 import os
 import re
+import threading
 from collections.abc import Generator
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 
 import httpx
 
@@ -19,6 +21,12 @@ _HELP = (
 _HEADER_LINE = re.compile(r"(?:set-)?cookie:", re.IGNORECASE)
 # cookie-octet of RFC 6265, section 4.1.1: visible ASCII without the double quote, comma, semicolon and backslash.
 _COOKIE_OCTETS = re.compile(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]+")
+
+
+# Shorter than any real session; blotting out one that short would garble words that only look like it.
+_SHORTEST_SECRET = 8
+
+Value = TypeVar("Value")
 
 
 class Session(httpx.Auth):
@@ -46,15 +54,45 @@ class Session(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Put the cookie on a request, and take it off when the request was sent or has failed."""
         request.headers["Cookie"] = f"{COOKIE_NAME}={self._cookie}"
+        _here.session = self
         try:
             yield request
         finally:
             # httpx keeps the request on every response and exception, and does not mask this header.
             del request.headers["Cookie"]
+            _here.session = None
 
-    def mask(self, text: str) -> str:
-        """Blot the cookie out of a text that came from outside, such as an error page that echoes the request."""
-        return text.replace(self._cookie, "***")
+    def mask(self, value: Value, levels: float = math.inf) -> Value:
+        """Blot the cookie out of a text that came from outside, or of every text in a decoded JSON document.
+
+        Args:
+            value: The text or the document.
+            levels: How deeply the document may be nested.
+
+        Raises:
+            ValueError: It is nested more deeply.
+        """
+        return cast(Value, self._mask(value, levels))
+
+    def _mask(self, value: Any, levels: float) -> Any:
+        if isinstance(value, str):
+            return value if len(self._cookie) < _SHORTEST_SECRET else value.replace(self._cookie, "***")
+        if not isinstance(value, dict | list):
+            return value
+        if not levels:
+            raise ValueError("nested too deeply")
+        if isinstance(value, list):
+            return [self._mask(item, levels - 1) for item in cast("list[object]", value)]
+        items = cast("dict[str, object]", value).items()
+        return {self._mask(key, levels): self._mask(item, levels - 1) for key, item in items}
+
+    def clean(self, fault: BaseException) -> None:
+        """Take out of an exception and its chain what may show the cookie: frames with local variables, and echoes."""
+        chain = [fault]
+        for link in chain:
+            link.__traceback__ = None
+            link.args = tuple(self.mask(part) if isinstance(part, str) else part for part in link.args)
+            chain += [other for other in (link.__cause__, link.__context__) if other is not None and other not in chain]
 
     def __repr__(self) -> str:
         return f"Session(user_id={self.user_id}, cookie='***')"
@@ -65,9 +103,19 @@ class Session(httpx.Auth):
         )
 
 
-def no_cookies() -> CookieJar:
-    """A jar that stays empty: no cookie of an answer is adopted, as a 401 may bring a fresh anonymous session."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+class _MaskedLog(logging.Filter):
+    """Masks what other libraries log of an answer, which may echo the cookie of the session that this thread sends."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        session: Session | None = getattr(_here, "session", None)
+        if session is not None:
+            record.msg, record.args = session.mask(record.getMessage()), None
+        return True
+
+
+_here = threading.local()
+for _name in ("httpcore.http11", "httpx"):
+    logging.getLogger(_name).addFilter(_MaskedLog())
 
 
 def check_id(name: str, value: object) -> int:
@@ -76,6 +124,8 @@ def check_id(name: str, value: object) -> int:
         raise ArgumentError(f"{name} must be a positive int, not {type(value).__name__}; nothing was sent.")
     if value < 1:
         raise ArgumentError(f"{name} must be a positive int (1 or more); nothing was sent.")
+    if value >= 2**63:  # no server counts further, and Python does not even print an int of some thousand digits
+        raise ArgumentError(f"{name} is larger than any id (2**63 or more); nothing was sent.")
     return value
 
 

@@ -9,13 +9,14 @@ know, and with 2 where it cannot tell.
 import os
 import sys
 from collections.abc import Callable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, cast
 
 import attrs
 import httpx
 
 from neptun_sdk import NeptunClient, NeptunError
-from neptun_sdk.session import Session, check_id, no_cookies
+from neptun_sdk.session import Session, check_id
 
 PLAN = """\
 This will write to {base_url} as user {user_id}:
@@ -25,6 +26,8 @@ What they hold now is overwritten and cannot be restored. Nothing else is change
 """
 NAMES = ("BASE_URL", "SESSION_COOKIE", "USER_ID", "PROJECT_ID", "IMPORT_ID")
 MISSING_ID = 2_000_000_000
+# A jar that stays empty: a 401 may bring a fresh anonymous session, which must not be adopted.
+NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 # Every answer is told in a word or two, such as "200 envelope", so that it can be compared.
 Tell = Callable[[httpx.Response], str]
@@ -172,7 +175,7 @@ def main() -> None:
     except (NeptunError, ValueError) as refused:
         print(f"check-server: {refused}", file=sys.stderr)
         sys.exit(2)
-    with httpx.Client(base_url=found["base_url"], timeout=30, cookies=no_cookies()) as http:
+    with httpx.Client(base_url=found["base_url"], timeout=30, cookies=NO_COOKIES) as http:
         told = [(probe, ask(http, probe)) for probe in probes(found, session)]
     print(f"{'case':34} {'the contract says':20} {'the server did':26} verdict")
     for probe, did in told:

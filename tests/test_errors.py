@@ -142,7 +142,7 @@ def test_a_rate_limit_says_how_long_to_wait() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [(None, None), ("0", 0.0), (" 12 ", 12.0), ("soon", None), ("-1", None), ("", None), ("1" * 5000, None)],
+    [(None, None), ("0", 0.0), (" 12 ", 12.0), ("soon", None), ("-1", None), ("", None), ("1" * 5000, 1e9)],
 )
 def test_retry_after_is_read_as_seconds(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value) == seconds

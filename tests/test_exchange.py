@@ -180,7 +180,9 @@ def test_each_request_is_one_debug_record(project: Row, answering: Make, caplog:
     answering(body(json.dumps({"project": project}).encode())).update_project(123, name="New name")
     records = [record for record in caplog.records if record.name == "neptun_sdk"]
     assert len(records) == 1
-    assert re.fullmatch(r"update_project\(user_id=1, project_id=123\): 200 in \d+ ms", records[0].getMessage())
+    assert re.fullmatch(
+        r"update_project\(user_id=1, project_id=123\): attempt 1: 200 in \d+ ms", records[0].getMessage()
+    )
     assert CANARY not in caplog.text
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 # Filled by the Makefile, so that this test needs no network.
 WHEELS = ROOT / ".venv" / "wheels"
 
-# httpx and attrs, and what they bring on any supported Python.
+# httpx, attrs and tenacity, and what they bring on any supported Python.
 ALLOWED = {
     "neptun-sdk",
     "httpx",
@@ -27,6 +27,7 @@ ALLOWED = {
     "httpcore",
     "idna",
     "sniffio",
+    "tenacity",
     "typing-extensions",
 }
 
@@ -95,6 +96,7 @@ def test_the_sandbox_says_which_extra_it_needs(fresh_python: str) -> None:
     assert "neptun-sdk[sandbox]" in done.stderr
 
 
-def test_only_httpx_and_attrs_are_required() -> None:
+def test_only_what_is_imported_is_required() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert [requirement.split(">")[0] for requirement in project["dependencies"]] == ["httpx", "attrs"]
+    required = [requirement.split(">")[0] for requirement in project["dependencies"]]
+    assert required == ["httpx", "httpcore", "attrs", "tenacity"]

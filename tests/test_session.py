@@ -1,6 +1,7 @@
 """The session: read leniently where it is safe, refused with help where it is not, and never shown."""
 
 import copy
+import logging
 import pickle
 
 import httpx
@@ -135,6 +136,24 @@ def test_a_session_never_shows_its_cookie() -> None:
     assert repr(session) == "Session(user_id=1, cookie='***')"
     assert CANARY not in f"{session} {vars(session)}"
     assert session.mask(f"you sent {COOKIE_NAME}={CANARY}!") == f"you sent {COOKIE_NAME}=***!"
+
+
+def test_what_other_libraries_log_is_masked_during_a_request_and_left_alone_otherwise(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("DEBUG")
+    log = logging.getLogger("httpcore.http11")
+    log.debug("before: %s", CANARY[:20])
+    signing = Session(CANARY, 1).auth_flow(httpx.Request("GET", "https://neptun.test"))
+    next(signing)
+    log.debug("headers=%r", [("Set-Cookie", CANARY)])
+    signing.close()
+    log.debug("after: %s", "100%")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"before: {CANARY[:20]}",
+        "headers=[('Set-Cookie', '***')]",
+        "after: 100%",
+    ]
 
 
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy])
