@@ -2,7 +2,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test sandbox generate check-generated record check-server lint-spec lint types check lock build clean
+.PHONY: help demo test sandbox generate check-generated record check-server lint-spec lint types check mutation bench \
+	bench-quick profile lock build clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,6 +51,20 @@ types: $(VENV)/.check ## check types: mypy --strict, pyright strict, and that ev
 
 check: lint types lint-spec check-generated ## every static check
 
+mutation: $(VENV)/.mutation ## change the code in every small way, and see that a test notices (an hour)
+	rm -rf mutants
+	$(BIN)/mutmut run
+	$(BIN)/python scripts/mutation.py
+
+bench: $(VENV)/.vendors ## measure what a call costs beside httpx, urllib3, requests, stripe and openai; writes docs/
+	@PYTHONPATH=scripts $(BIN)/python -m bench
+
+bench-quick: $(VENV)/.bench ## the same, short, without the vendors' SDKs; writes nothing
+	@PYTHONPATH=scripts $(BIN)/python -m bench --quick
+
+profile: $(VENV)/.demo ## show where the time of one call goes
+	@PYTHONPATH=scripts $(BIN)/python scripts/profile_call.py
+
 lock: $(VENV)/.python ## resolve the newest versions of every dependency into constraints.txt
 	$(BIN)/pip install --quiet uv==0.13.9
 	$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --extra sandbox --group check --group mutation \
@@ -60,7 +75,7 @@ build: $(VENV)/.test ## build the wheel and the sdist into dist/
 	$(BIN)/python -m build --no-isolation
 
 clean: ## remove .venv and everything that was built
-	rm -rf $(VENV) dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist mutants .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/.python:
 	@test -n "$(PYTHON)" || { echo "neptun-sdk needs Python 3.11 or newer, and found none. Install it, or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -70,7 +85,7 @@ $(VENV)/.python:
 	@touch $@
 
 # One stamp for each dependency group: setting up again is a no-op until one of the two files changes.
-$(VENV)/.demo $(VENV)/.generate $(VENV)/.test $(VENV)/.check: $(VENV)/.python pyproject.toml constraints.txt
+$(addprefix $(VENV)/.,demo generate test check mutation bench vendors): $(VENV)/.python pyproject.toml constraints.txt
 	@echo "installing what '$(subst .,,$(notdir $@))' needs"
 	@$(BIN)/pip install --quiet --group $(subst .,,$(notdir $@)) --constraint constraints.txt --editable '.[sandbox]'
 	@touch $@

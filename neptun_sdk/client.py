@@ -1,34 +1,31 @@
 """NeptunClient: one method per operation of the contract, and the one path that every call takes."""
 
-import os
-import platform
-import re
+import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Self
 
 import httpx
 
-from neptun_openapi.api.imports import update_project_import
-from neptun_openapi.api.projects import update_project
-from neptun_openapi.models import (
-    UpdateProjectImportRequest,
-    UpdateProjectImportResponse,
-    UpdateProjectRequest,
-    UpdateProjectResponse,
-)
-from neptun_openapi.types import Response
 from neptun_sdk import dialects
 from neptun_sdk._version import __version__
-from neptun_sdk.dialects import DIALECTS, Dialect
+from neptun_sdk.arguments import (
+    check_base_url,
+    check_dialect,
+    check_fields,
+    check_id,
+    check_max_retries,
+    check_timeout,
+)
+from neptun_sdk.dialects import Dialect
 from neptun_sdk.errors import ArgumentError, Call
-from neptun_sdk.exchange import ENCODINGS, Exchange, Server
 from neptun_sdk.models import Project, ProjectImport, Resource
-from neptun_sdk.session import Session, check_id
-from neptun_sdk.transport import Transport, is_loopback
+from neptun_sdk.session import Session
 
-DEFAULT_BASE_URL = "https://neptun-webui.vercel.app"
-USER_AGENT = f"neptun-sdk/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
+if TYPE_CHECKING:
+    pass
+
+USER_AGENT = f"neptun-sdk/{__version__} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
 
 
 class NeptunClient:
@@ -76,14 +73,18 @@ class NeptunClient:
             raise refused.with_traceback(None) from None  # the frames below hold what was given
         finally:
             del session_cookie  # a traceback that shows local variables must not show it
-        url = _check_base_url(base_url, allow_http)
-        self._server = Server(
+        url = check_base_url(base_url, allow_http)
+        # The generated client and httpcore are loaded with the first client, so that importing the SDK costs little.
+        from neptun_sdk.exchange import ENCODINGS, Server
+        from neptun_sdk.transport import Transport
+
+        self._server: Server = Server(
             base_url=str(url).rstrip("/"),
             origin=str(url.copy_with(raw_path=b"/")).rstrip("/"),
             headers={"Accept": "application/json", "Accept-Encoding": ", ".join(ENCODINGS), "User-Agent": USER_AGENT},
-            dialect=_check_dialect(dialect),
-            timeout=_check_timeout(timeout),
-            max_retries=_check_max_retries(max_retries),
+            dialect=check_dialect(dialect),
+            timeout=check_timeout(timeout),
+            max_retries=check_max_retries(max_retries),
             transport=Transport(url, allow_http) if transport is None else transport,
         )
         self._owns_server = True
@@ -121,10 +122,10 @@ class NeptunClient:
             ResponseError: The answer is outside the contract.
             UpdateNotAppliedError: The server answered 200 without applying every field.
         """
-        exchange = self._begin(
+        return self._call(
             Project,
             "update_project",
-            {"user_id": self._session.user_id, "project_id": project_id},
+            {"project_id": project_id},
             {
                 "name": name,
                 "description": description,
@@ -132,13 +133,6 @@ class NeptunClient:
                 "programming_language": programming_language,
             },
         )
-        response: Response[Any] = update_project.sync_detailed(
-            self._session.user_id,
-            project_id,
-            client=exchange.client(),
-            body=UpdateProjectRequest.from_dict(exchange.body()),
-        )
-        return exchange.finish(cast(UpdateProjectResponse, response.parsed).project)
 
     def update_project_import(
         self,
@@ -174,20 +168,12 @@ class NeptunClient:
             ResponseError: The answer is outside the contract.
             UpdateNotAppliedError: The server answered 200 without applying every field.
         """
-        exchange = self._begin(
+        return self._call(
             ProjectImport,
             "update_project_import",
-            {"user_id": self._session.user_id, "project_id": project_id, "import_id": import_id},
+            {"project_id": project_id, "import_id": import_id},
             {"source_type": source_type, "source_path": source_path, "title": title, "description": description},
         )
-        response: Response[Any] = update_project_import.sync_detailed(
-            self._session.user_id,
-            project_id,
-            import_id,
-            client=exchange.client(),
-            body=UpdateProjectImportRequest.from_dict(exchange.body()),
-        )
-        return exchange.finish(cast(UpdateProjectImportResponse, response.parsed).import_)
 
     def with_session(self, session_cookie: str | None, user_id: int | None) -> "NeptunClient":
         """Return a client for another user that shares this client's connections and settings.
@@ -236,16 +222,19 @@ class NeptunClient:
         url, dialect = self._server.base_url, self._server.dialect
         return f"NeptunClient(base_url={url!r}, dialect={dialect!r}, session={self._session!r})"
 
-    def _begin(
+    def _call(
         self, resource: type[Resource], operation: str, ids: Mapping[str, int], given: Mapping[str, str | None]
-    ) -> Exchange[Resource]:
-        """Check a call's arguments; nothing is sent where this raises."""
+    ) -> Resource:
+        """Check a call's arguments, which nothing is sent without, and make the call."""
         try:
             if self._closed or self._server.closed:
                 raise ArgumentError("this client is closed; make a new NeptunClient. Nothing was sent.")
             for name, value in ids.items():
                 check_id(name, value)
-            fields = _check_fields(given, self._session)
+            fields = check_fields(given)
+            for name, text in fields.items():
+                if self._session.mask(text) != text:
+                    raise ArgumentError(f"{name} holds the session cookie, which is a secret; nothing was sent.")
             if unstorable := dialects.unstorable(resource, self._server.dialect, fields):
                 raise ArgumentError(
                     f"{' and '.join(unstorable)} cannot be stored by a server of the deployed dialect, which has no "
@@ -253,81 +242,5 @@ class NeptunClient:
                 )
         except ArgumentError as error:
             raise ArgumentError(f"{operation}: {error}", operation=operation) from None
-        call = Call(operation, ids, resource, fields, self._server.dialect)
-        return Exchange(resource, call, self._server, self._session)
-
-
-def _check_fields(given: Mapping[str, str | None], session: Session) -> dict[str, str]:
-    """Return the fields that were given, or raise `ArgumentError` where one cannot be sent or there is none."""
-    fields: dict[str, str] = {}
-    for name, value in given.items():
-        if value is None:
-            continue
-        if not isinstance(value, str):
-            raise ArgumentError(f"{name} must be a str, not {type(value).__name__}; nothing was sent.")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ArgumentError(
-                f"{name} holds half of a surrogate pair, which UTF-8 cannot carry; nothing was sent."
-            ) from None
-        if session.mask(value) != value:
-            raise ArgumentError(f"{name} holds the session cookie, which is a secret; nothing was sent.")
-        fields[name] = value
-    if not fields:
-        raise ArgumentError(f"no field to update was given; give at least one of {', '.join(given)}. Nothing was sent.")
-    return fields
-
-
-def _check_dialect(dialect: str | None) -> Dialect:
-    chosen = os.environ.get("NEPTUN_DIALECT") or "documented" if dialect is None else dialect
-    for known in DIALECTS:
-        if chosen == known:
-            return known
-    raise ArgumentError(f"dialect (or NEPTUN_DIALECT) must be {' or '.join(map(repr, DIALECTS))}.")
-
-
-def _check_timeout(timeout: float) -> float:
-    # bool is an int; NaN fails every comparison, and no call may wait for ever.
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
-        raise ArgumentError("timeout must be a positive, finite number of seconds.")
-    return timeout
-
-
-def _check_max_retries(max_retries: int) -> int:
-    if type(max_retries) is not int or max_retries < 0:
-        raise ArgumentError("max_retries must be an int, 0 or more; 0 sends every request once.")
-    return max_retries
-
-
-def _check_base_url(base_url: str | None, allow_http: bool) -> httpx.URL:
-    text = os.environ.get("NEPTUN_BASE_URL") or DEFAULT_BASE_URL if base_url is None else base_url
-    # The text is not quoted below: a base URL with user info holds a password.
-    if not isinstance(text, str):
-        raise ArgumentError(f"base_url must be a str, not {type(text).__name__}.")
-    if re.search(r"[^\x21-\x7E]", text):
-        raise ArgumentError("base_url must not hold spaces, control characters or letters outside ASCII.")
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        raise ArgumentError(
-            "base_url is not a valid URL; it should look like https://host or https://host/prefix."
-        ) from None
-    if url.scheme not in ("https", "http") or not url.host:
-        raise ArgumentError(
-            "base_url must start with https:// and name a host, such as https://host or https://host/prefix."
-        )
-    if "@" in text.split("/")[2]:
-        raise ArgumentError(
-            "base_url must not hold a user name or password: Neptun knows its users by the session cookie."
-        )
-    if "?" in text or "#" in text:
-        raise ArgumentError(
-            "base_url must not have a query or a fragment: leave out everything from the first ? or # on."
-        )
-    if url.scheme == "http" and not allow_http and not is_loopback(url.host):
-        raise ArgumentError(
-            "base_url is plain http, over which anyone on the way can read the session cookie: use https://, or set "
-            "allow_http=True if the network is trusted."
-        )
-    return url
+        call = Call(operation, {"user_id": self._session.user_id, **ids}, resource, fields, self._server.dialect)
+        return self._server.run(resource, call, self._session)

@@ -25,7 +25,6 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, cast
 
-import attrs
 import httpx
 
 from neptun_sdk import dialects
@@ -33,27 +32,36 @@ from neptun_sdk.dialects import Dialect
 from neptun_sdk.models import Project, ProjectImport
 
 
-@attrs.define
 class Call:
     """One call, as its errors have to describe it.
 
-    Attributes:
+    Args:
         operation: The client's method.
         ids: The ids in the path.
         resource: The class of what it updates.
         fields: What it sends, by the names of the contract.
         dialect: The dialect in which it is sent.
+
+    Attributes:
         attempts: How often it was sent so far.
         in_doubt: Whether an attempt before the last one may have been applied.
     """
 
-    operation: str
-    ids: Mapping[str, int]
-    resource: type[Project] | type[ProjectImport]
-    fields: Mapping[str, str]
-    dialect: Dialect = "documented"
-    attempts: int = 0
-    in_doubt: bool = False
+    def __init__(
+        self,
+        operation: str,
+        ids: Mapping[str, int],
+        resource: type[Project] | type[ProjectImport],
+        fields: Mapping[str, str],
+        dialect: Dialect = "documented",
+    ) -> None:
+        self.operation = operation
+        self.ids = ids
+        self.resource: type[Project] | type[ProjectImport] = resource
+        self.fields = fields
+        self.dialect: Dialect = dialect
+        self.attempts = 0
+        self.in_doubt = False
 
     def __str__(self) -> str:
         return f"{self.operation}({', '.join(f'{name}={value}' for name, value in self.ids.items())})"

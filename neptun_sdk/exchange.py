@@ -5,13 +5,13 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, NoReturn, cast
 
-import attrs
 import httpx
 
 import neptun_openapi
-from neptun_sdk import dialects, errors, models, retries
+from neptun_sdk import dialects, errors, models, operations, retries
 from neptun_sdk.dialects import Dialect
 from neptun_sdk.errors import Call, NeptunError, ResponseError
 from neptun_sdk.models import Resource
@@ -27,11 +27,10 @@ _PACKED_SLICE = 4096  # bytes that are unpacked at once, and so become 4 MiB at 
 _log = logging.getLogger("neptun_sdk")
 
 
-@attrs.define(eq=False)
 class Server:
     """A server, the connections to it that all sessions share, and how it is called.
 
-    Attributes:
+    Args:
         base_url: Its address, without a slash at the end.
         origin: The same without a path, for messages.
         transport: The connections.
@@ -39,19 +38,35 @@ class Server:
         dialect: What is written to it.
         timeout: Seconds that a call may take as a whole.
         max_retries: How often a request is sent again.
+
+    Attributes:
         closed: Whether its client was closed.
     """
 
-    base_url: str
-    origin: str
-    transport: httpx.BaseTransport
-    headers: dict[str, str]
-    dialect: Dialect
-    timeout: float
-    max_retries: int
-    closed: bool = False
-    # Taken once and never given back: of many threads one gets it, and no fork can leave it taken halfway.
-    _warning: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    def __init__(
+        self,
+        base_url: str,
+        origin: str,
+        transport: httpx.BaseTransport,
+        headers: Mapping[str, str],
+        dialect: Dialect,
+        timeout: float,
+        max_retries: int,
+    ) -> None:
+        self.base_url = base_url
+        self.origin = origin
+        self.transport = transport
+        self.headers = headers
+        self.dialect: Dialect = dialect
+        self.timeout = timeout
+        self.max_retries = max_retries
+        self.closed = False
+        # Taken once and never given back: of many threads one gets it, and no fork can leave it taken halfway.
+        self._warning = threading.Lock()
+
+    def run(self, resource: type[Resource], call: Call, session: Session) -> Resource:
+        """Make a call, and return the resource as it is after it; raises what `Exchange` does."""
+        return Exchange(resource, call, self, session).run()
 
     def warn_of_deployed(self) -> None:
         """Say in the log that this server speaks the deployed dialect: once for all threads and sessions."""
@@ -63,10 +78,11 @@ class Server:
 class Exchange(Generic[Resource]):
     """One call of one operation.
 
-    It stands in for the httpx client that a generated function asks for: the function builds the request and hands it
-    to `request`, which gives back an answer that the generated reader can read without surprises, or raises a
-    `NeptunError`. What belongs to one call is in one object; what calls share is in `Server`, and its transport is
-    used without an `httpx.Client` around it: no cookie jar, no redirects, no history that could keep a secret.
+    It stands in for the httpx client that a generated function asks for, and of which that uses `request` alone: the
+    function builds the request and hands it to `request`, which gives back an answer that the generated reader can read
+    without surprises, or raises a `NeptunError`. What belongs to one call is in one object; what calls share is in
+    `Server`. Its transport is used without an `httpx.Client` around it: no cookie jar, no redirects, no history that
+    could keep a secret.
 
     Args:
         resource: The class of what the operation returns.
@@ -83,14 +99,24 @@ class Exchange(Generic[Resource]):
         self._end = time.monotonic() + server.timeout
         self._answered_in: Dialect = call.dialect
 
-    def body(self) -> dict[str, str]:
-        """The fields to send, under the names of the server's dialect."""
-        return dialects.write(self._resource, self._call.dialect, self._call.fields)
+    def run(self) -> Resource:
+        """Make the call by way of the generated client, and verify that every field sent is in what came back.
 
-    def client(self) -> neptun_openapi.Client:
-        """The client to hand to a generated function. Of an httpx client, that function uses ``request`` alone."""
+        Raises:
+            NeptunError: It was not applied as a whole, or that is not known.
+        """
         # The base URL is the server's: that of a generated client counts only where it makes its own httpx client.
-        return neptun_openapi.Client(base_url="").set_httpx_client(cast(httpx.Client, self))
+        client = neptun_openapi.Client(base_url="").set_httpx_client(cast(httpx.Client, self))
+        body = dialects.write(self._resource, self._call.dialect, self._call.fields)
+        resource: Resource = operations.update(self._resource, client, self._call.ids, body)
+        ignored = {
+            name: (sent, cast("str | None", getattr(resource, name)))
+            for name, sent in self._call.fields.items()
+            if (getattr(resource, name) or "") != sent  # a text that was cleared may come back empty, null or absent
+        }
+        if ignored:
+            raise errors.not_applied(self._call, ignored, resource, self._answered_in)
+        return resource
 
     def request(self, method: str, url: str, *, headers: Mapping[str, str], **parts: Any) -> httpx.Response:
         """Send the request that a generated function built, and return its checked answer.
@@ -111,22 +137,6 @@ class Exchange(Generic[Resource]):
             lambda: self._attempt(request), failed, self._server.max_retries, left, go_on=self._may_go_on
         )
 
-    def finish(self, generated: object) -> Resource:
-        """Turn what the generated function read into the resource, and verify that every field sent is in it.
-
-        Raises:
-            UpdateNotAppliedError: At least one field came back different.
-        """
-        resource: Resource = models.from_generated(self._resource, generated)
-        ignored = {
-            name: (sent, cast("str | None", getattr(resource, name)))
-            for name, sent in self._call.fields.items()
-            if (getattr(resource, name) or "") != sent  # a text that was cleared may come back empty, null or absent
-        }
-        if ignored:
-            raise errors.not_applied(self._call, ignored, resource, self._answered_in)
-        return resource
-
     def _may_go_on(self, error: BaseException) -> bool:
         return retries.is_passing(error) and not self._server.closed
 
@@ -140,7 +150,7 @@ class Exchange(Generic[Resource]):
             self._call.in_doubt = self._call.in_doubt or outcome.applied is None
             # Raised here, and not where it was made: the frames down there hold what the server sent, as it came.
             raise outcome
-        return outcome
+        return cast(httpx.Response, outcome)
 
     def _send(self, request: httpx.Request) -> "_Answer | NeptunError":
         started = time.perf_counter()
@@ -238,14 +248,17 @@ class _Sliced(httpx.SyncByteStream):
         self._stream.close()
 
 
-class _Answer(httpx.Response):
-    """An answer whose JSON is already decoded and checked, so that the generated reader decodes nothing again."""
+class _Answer:
+    """A 200 whose JSON is already decoded and checked. Of a response, a generated reader uses these four."""
+
+    status_code = 200
+    content = b""
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, document: Any) -> None:
-        super().__init__(200)
         self._document = document
 
-    def json(self, **kwargs: Any) -> Any:
+    def json(self) -> Any:
         return self._document
 
 

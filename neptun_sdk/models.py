@@ -6,8 +6,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from neptun_openapi.types import UNSET
-
+_MISSING = object()
 Resource = TypeVar("Resource", "Project", "ProjectImport")
 
 
@@ -52,6 +51,10 @@ class ProjectImport:
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
 
 
+_FIELDS: "Mapping[type[Any], tuple[attrs.Attribute[Any], ...]]" = {
+    resource: tuple(field for field in attrs.fields(resource) if field.name != "extra")
+    for resource in (Project, ProjectImport)
+}
 # The key of the 200 body under which each resource stands.
 ENVELOPES: Mapping[type[Any], str] = {Project: "project", ProjectImport: "import"}
 
@@ -71,15 +74,15 @@ def first_problem(resource: type[Resource], document: object) -> str | None:
     place = ENVELOPES[resource]
     if not isinstance(document, dict):
         return f"expected an object, got {_kind(document)}"
-    row = cast("dict[str, object]", document).get(place, UNSET)
-    if row is UNSET:
+    row = cast("dict[str, object]", document).get(place, _MISSING)
+    if row is _MISSING:
         return f"{place}: missing"
     if not isinstance(row, dict):
         return f"{place}: expected an object, got {_kind(row)}"
     row = cast("dict[str, object]", row)
     for field in contract_fields(resource):
-        value = row.get(field.name, UNSET)
-        if value is UNSET:
+        value = row.get(field.name, _MISSING)
+        if value is _MISSING:
             if field.default is attrs.NOTHING:
                 return f"{place}.{field.name}: missing"
         elif not (value is None and field.default is None):
@@ -89,18 +92,9 @@ def first_problem(resource: type[Resource], document: object) -> str | None:
     return None
 
 
-def from_generated(resource: type[Resource], generated: Any) -> Resource:
-    """Turn a model of the generated client into the resource of the same fields, an absent field into ``None``."""
-    values: dict[str, Any] = {}
-    for field in contract_fields(resource):
-        value = getattr(generated, field.name)
-        values[field.name] = None if value is UNSET else value
-    return resource(**values, extra=generated.additional_properties)
-
-
-def contract_fields(resource: type[Any]) -> "list[attrs.Attribute[Any]]":
+def contract_fields(resource: type[Any]) -> "tuple[attrs.Attribute[Any], ...]":
     """The fields of a resource that the contract names: all but ``extra``."""
-    return [field for field in attrs.fields(resource) if field.name != "extra"]
+    return _FIELDS[resource]
 
 
 def _type_problem(expected: object, value: object) -> str | None:

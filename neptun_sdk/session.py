@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import httpx
 
+from neptun_sdk.arguments import check_id
 from neptun_sdk.errors import ArgumentError
 
 COOKIE_NAME = "neptun-session"
@@ -116,17 +117,6 @@ class _MaskedLog(logging.Filter):
 _here = threading.local()
 for _name in ("httpcore.http11", "httpx"):
     logging.getLogger(_name).addFilter(_MaskedLog())
-
-
-def check_id(name: str, value: object) -> int:
-    """Return an id if it is a positive integer (as the contract demands), or raise `ArgumentError`."""
-    if type(value) is not int:
-        raise ArgumentError(f"{name} must be a positive int, not {type(value).__name__}; nothing was sent.")
-    if value < 1:
-        raise ArgumentError(f"{name} must be a positive int (1 or more); nothing was sent.")
-    if value >= 2**63:  # no server counts further, and Python does not even print an int of some thousand digits
-        raise ArgumentError(f"{name} is larger than any id (2**63 or more); nothing was sent.")
-    return value
 
 
 def _parse_user_id(value: int | None) -> int:

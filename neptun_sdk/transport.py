@@ -1,7 +1,6 @@
 """The connections to a server: one TLS context for the process, the proxy variables, the deadline of a call, forks."""
 
 import functools
-import ipaddress
 import os
 import socket
 import ssl
@@ -14,6 +13,7 @@ from typing import Any
 import httpcore
 import httpx
 
+from neptun_sdk.arguments import is_loopback
 from neptun_sdk.errors import ArgumentError
 
 # As many connections stay open as there may be: more threads than httpx keeps for by default would reconnect for ever.
@@ -86,14 +86,6 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, so that nobody on the way reads plain http."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Network(httpcore.SyncBackend):

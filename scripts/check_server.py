@@ -16,7 +16,8 @@ import attrs
 import httpx
 
 from neptun_sdk import NeptunClient, NeptunError
-from neptun_sdk.session import Session, check_id
+from neptun_sdk.arguments import check_id
+from neptun_sdk.session import Session
 
 PLAN = """\
 This will write to {base_url} as user {user_id}:

@@ -2,7 +2,8 @@
 
 import copy
 import pickle
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import httpx
@@ -75,7 +76,10 @@ def test_every_status_becomes_its_own_error(
         ("upstream\n  unavailable", "upstream unavailable"),
         ("<html><head><TITLE>404 | Gone\n astray</TITLE></head>", "404 | Gone astray"),
         ("<html>no title</html>", "Not Found"),
+        ("x" * 300, "x" * 300),
         ("x" * 301, "x" * 300 + "…"),
+        (" \n<html><title>Blank first</title>", "Blank first"),
+        ("It ends in XX.", "It ends in XX"),
         ({"message": "red \x1b[31m \ud800 alert\r\n"}, "red [31m alert"),
         ({"message": "\0."}, "Not Found"),
     ],
@@ -156,6 +160,10 @@ def test_a_date_that_is_none_is_no_retry_after(year: str) -> None:
 def test_retry_after_is_read_as_a_date() -> None:
     assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
     assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 -0000") == 0.0
+    far = datetime.now(UTC) + timedelta(minutes=10)
+    elsewhere = parse_retry_after(far.astimezone(timezone(timedelta(hours=5))).strftime("%a, %d %b %Y %H:%M:%S %z"))
+    assert elsewhere is not None
+    assert 590 < elsewhere <= 600
     seconds = parse_retry_after(format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True))
     assert seconds is not None
     assert 590 < seconds <= 600
@@ -212,6 +220,158 @@ PROJECT = Project(
     updated_at=datetime.now(UTC),
     neptun_user_id=1,
 )
+
+
+def call(attempts: int = 1, in_doubt: bool = False) -> Call:
+    made = Call("update_project", {"user_id": 1, "project_id": 123}, Project, {"name": "a", "project_type": "b"})
+    made.attempts, made.in_doubt = attempts, in_doubt
+    return made
+
+
+def fault(fault: httpx.HTTPError, status_code: int | None = None, attempts: int = 1) -> errors.NeptunError:
+    return from_fault(call(attempts), fault, "https://neptun.test", status_code)
+
+
+ISSUES = {"data": {"issues": [{"path": ["name"], "message": "Too short."}]}}
+LONG = "a" * 81
+TEXTS: list[tuple[Callable[[], errors.NeptunError], str]] = [
+    (
+        lambda: from_answer(call(), 400, {}, ISSUES),
+        "400 Bad Request. name: Too short. Nothing was changed. Correct the fields and call again.",
+    ),
+    (
+        lambda: from_answer(call(), 401, {}, None),
+        "401 Unauthorized. Nothing was changed. The session is missing, unknown or expired. Log in to Neptun in a "
+        "browser again and copy the value of the neptun-session cookie.",
+    ),
+    (
+        lambda: from_answer(call(), 401, {}, HANDLER_401),
+        "401 Unauthorized. Nothing was changed. The session is valid, but the resource does not exist or is not this "
+        "user's. Check user_id and the other ids.",
+    ),
+    (
+        lambda: from_answer(call(), 403, {}, None),
+        "403 Forbidden. Nothing was changed. The session belongs to another user. Use the user_id of the session's own "
+        "user.",
+    ),
+    (lambda: from_answer(call(), 404, {}, None), "404 Not Found. Nothing was changed. Check the ids."),
+    (
+        lambda: from_answer(call(), 413, {}, None),
+        "413 Request Entity Too Large. Nothing was changed. Check base_url and the arguments.",
+    ),
+    (
+        lambda: from_answer(call(), 429, {}, None),
+        "429 Too Many Requests. Nothing was changed. 1 attempt was made. Call again later, and less often.",
+    ),
+    (
+        lambda: from_answer(call(), 500, {}, None),
+        "500 Internal Server Error. The update may or may not have been applied. 1 attempt was made. Try again later.",
+    ),
+    (
+        lambda: from_answer(call(), 599, {}, None),
+        "599 no message. The update may or may not have been applied. 1 attempt was made. Try again later.",
+    ),
+    (
+        lambda: from_answer(call(attempts=3), 503, {"retry-after": "7"}, None),
+        "503 Service Unavailable. The update may or may not have been applied. 3 attempts were made. Call again after "
+        "7 seconds.",
+    ),
+    (
+        lambda: from_answer(call(attempts=2, in_doubt=True), 404, {}, None),
+        "404 Not Found. The update may or may not have been applied. 2 attempts were made. Check the ids.",
+    ),
+    (
+        lambda: fault(httpx.ConnectError("refused")),
+        "cannot connect to https://neptun.test (refused). Nothing was changed. 1 attempt was made. Check base_url "
+        "(NEPTUN_BASE_URL), the network and, for a private CA, SSL_CERT_FILE.",
+    ),
+    (
+        lambda: fault(httpx.ReadTimeout("late")),
+        "https://neptun.test did not answer within the call's timeout (ReadTimeout). The update may or may not have "
+        "been applied. 1 attempt was made. Call again later: sending the same values twice is safe; or allow more time "
+        "with timeout=.",
+    ),
+    (
+        lambda: fault(httpx.ReadTimeout("late"), 200),
+        "https://neptun.test did not answer within the call's timeout (ReadTimeout). The update was applied. To see "
+        "the result, send it again: sending the same values twice is safe; or allow more time with timeout=.",
+    ),
+    (
+        lambda: fault(httpx.ReadError("reset"), attempts=3),
+        "the connection to https://neptun.test broke before the whole answer had come (reset). The update may or may "
+        "not have been applied. 3 attempts were made. Call again later: sending the same values twice is safe.",
+    ),
+    (
+        lambda: fault(httpx.ReadError(""), 404),
+        "the connection to https://neptun.test broke before the whole answer had come (ReadError). Nothing was "
+        "changed. Call again later: sending the same values twice is safe.",
+    ),
+    (
+        lambda: fault(httpx.DecodingError("bad"), 200),
+        "the answer's body cannot be decompressed (bad). The update was applied. Check what stands at "
+        "https://neptun.test.",
+    ),
+    (
+        lambda: errors.closed(call()),
+        "the client was closed before the next attempt. Nothing was changed. 1 attempt was made. Close a client when "
+        "its calls have ended.",
+    ),
+    (
+        lambda: errors.bad_body(call(), 200, "project: missing"),
+        "the server answered 200, but its body is outside the contract: project: missing. The update was applied. Do "
+        "not send it again; check that base_url is a Neptun server and that this SDK is up to date.",
+    ),
+    (
+        lambda: errors.bad_body(call(), 404, "it is too large"),
+        "the server answered 404, but its body is outside the contract: it is too large. Nothing was changed. Check "
+        "that base_url is a Neptun server and that this SDK is up to date.",
+    ),
+    (
+        lambda: from_answer(call(), 299, {}, None),
+        "299: the server answered with a status that the contract does not know. The update may or may not have been "
+        "applied. Check that base_url is a Neptun server.",
+    ),
+    (
+        lambda: from_answer(
+            call(), 399, {"location": "https://user:secret@elsewhere.test/login?token=secret#secret"}, None
+        ),
+        "399: the server redirected to 'https://elsewhere.test/login', and redirects are not followed. The update may "
+        "or may not have been applied. base_url is probably wrong (http for https, another host, a missing path), or "
+        "the session is missing.",
+    ),
+    (
+        lambda: from_answer(call(), 300, {}, None),
+        "300: the server redirected, and redirects are not followed. The update may or may not have been applied. "
+        "base_url is probably wrong (http for https, another host, a missing path), or the session is missing.",
+    ),
+    (
+        lambda: errors.not_applied(call(), {"name": ("a", "b")}, PROJECT, "documented"),
+        "the server answered 200 but did not apply name (name: sent 'a', got 'b'). Applied: project_type. Compare "
+        "error.resource with what you want, and check that the values are ones this server accepts.",
+    ),
+    (
+        lambda: errors.not_applied(call(), {"name": (LONG, None), "project_type": (LONG[1:], "")}, PROJECT, "deployed"),
+        f"the server answered 200 but did not apply name, project_type (name: sent '{LONG[1:]}\\u2026', got nothing; "
+        f"project_type: sent '{LONG[1:]}', got ''). Nothing that was sent was applied. The server speaks the deployed "
+        "dialect: set dialect='deployed' (NEPTUN_DIALECT=deployed).",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "text"), TEXTS, ids=[text[:30] for _, text in TEXTS])
+def test_every_text_says_what_happened_and_what_to_do_next(make: Callable[[], errors.NeptunError], text: str) -> None:
+    error = make()
+    assert str(error) == f"update_project(user_id=1, project_id=123): {text}"
+    assert (error.operation, error.attempts >= 1) == ("update_project", True)
+    said = {"The update was applied": True, "Nothing was changed": False, "may or may not": None}
+    assert "applied" in vars(error)
+    assert [error.applied] == ([value for words, value in said.items() if words in text] or [False])
+
+
+def test_a_client_that_was_closed_after_a_doubtful_attempt_leaves_the_doubt() -> None:
+    assert errors.closed(call(in_doubt=True)).applied is None
+
+
 EXAMPLES = [
     neptun_sdk.ArgumentError("refused", operation="update_project"),
     from_answer(CALL, 400, {}, {"data": {"issues": [{"path": ["name"], "message": "no"}]}}),

@@ -102,6 +102,9 @@ def test_a_body_that_cannot_be_unpacked_is_outside_the_contract(answering: Make)
     ("content", "kept"),
     [
         (b'{"statusCode": 500, "message": "Oh"}', {"statusCode": 500, "message": "Oh"}),
+        (b"\xef\xbb\xbf{}", {}),
+        (b"[" * 101 + b"]" * 101, "[" * 101 + "]" * 101),
+        (b"[[]]", [[]]),
         (b"plain", "plain"),
         (b"\xffplain", "\N{REPLACEMENT CHARACTER}plain"),
         (b"[" * 100_000, "[" * 100_000),

@@ -9,7 +9,8 @@ import pytest
 
 import neptun_openapi.models as generated
 from neptun_sdk import Project, ProjectImport
-from neptun_sdk.models import first_problem, from_generated
+from neptun_sdk.models import first_problem
+from neptun_sdk.operations import from_generated
 
 Row = dict[str, object]
 

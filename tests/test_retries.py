@@ -141,12 +141,6 @@ def test_max_retries_is_how_often_it_is_tried_again(
     assert (10 - len(left), len(waits), caught.value.attempts) == (attempts, retries, attempts)
 
 
-@pytest.mark.parametrize("wrong", [-1, True, 1.0, "2", None])
-def test_max_retries_must_be_a_natural_number(wrong: object) -> None:
-    with pytest.raises(ArgumentError, match="max_retries must be an int, 0 or more"):
-        NeptunClient(CANARY, 1, max_retries=wrong)  # type: ignore[arg-type]
-
-
 def test_waits_grow_up_to_a_bound_and_are_spread_at_random(
     through: Through, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from neptun_sdk import ArgumentError, NeptunClient
 from neptun_sdk.sandbox import Sandbox
-from neptun_sdk.transport import Transport, is_loopback
+from neptun_sdk.transport import Transport
 from tests.conftest import CANARY
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -93,23 +93,6 @@ def test_in_a_plain_httpx_client_it_is_httpxs_own_transport(neptun: Sandbox) -> 
     url = httpx.URL(neptun.base_url)
     with httpx.Client(transport=Transport(url, allow_http=False), timeout=5) as client:
         assert client.get(url).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("localhost", True),
-        ("127.0.0.1", True),
-        ("127.8.9.10", True),
-        ("::1", True),
-        ("10.0.0.1", False),
-        ("localhost.test", False),
-        ("::2", False),
-        ("", False),
-    ],
-)
-def test_loopback_is_this_machine_alone(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected
 
 
 def test_a_process_without_fork_can_import_the_sdk() -> None:

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from neptun_sdk import NeptunClient, Project, ProjectImport
-from neptun_sdk.client import DEFAULT_BASE_URL
+from neptun_sdk.arguments import DEFAULT_BASE_URL
 from neptun_sdk.models import ENVELOPES, contract_fields
 from neptun_sdk.session import COOKIE_NAME
 
@@ -80,7 +80,7 @@ def test_a_resource_has_every_field_of_its_schema_with_its_type(method: str, spe
 
 
 def test_the_default_server_is_the_one_of_the_contract(spec: dict[str, Any]) -> None:
-    assert spec["servers"][0]["url"] == DEFAULT_BASE_URL, "change DEFAULT_BASE_URL in neptun_sdk/client.py"
+    assert spec["servers"][0]["url"] == DEFAULT_BASE_URL, "change DEFAULT_BASE_URL in neptun_sdk/arguments.py"
 
 
 def test_the_cookie_is_the_one_of_the_contract(spec: dict[str, Any]) -> None:

@@ -43,6 +43,11 @@ def then_reset(connection: socket.socket) -> None:
     reset(connection)
 
 
+def reset_unread(connection: socket.socket) -> None:
+    connection.recv(1, socket.MSG_PEEK)  # so that the connection is not broken before it is made
+    reset(connection)
+
+
 def gzipped(content: bytes) -> bytes:
     return answer(gzip.compress(content), "200 OK", "Content-Encoding: gzip")
 
@@ -64,7 +69,7 @@ READ = Outcome(Project, True, "")
 
 FAULTS: dict[str, tuple[Script, Outcome]] = {
     # Connections
-    "reset before the request was read": (reset, lost(None)),
+    "reset before the request was read": (reset_unread, lost(None)),
     "reset after the request": (sends(then=reset), lost(None)),
     "closed without an answer": (sends(), lost(None, "without sending a response")),
     "reset within the status line": (sends(b"HTTP/1.1 200 O", then=then_reset), lost(None)),
