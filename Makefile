@@ -2,8 +2,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test sandbox generate check-generated record check-server lint-spec lint types check mutation bench \
-	bench-quick profile lock build clean
+.PHONY: help demo test sandbox generate check-generated record check-server lint-spec lint types check
+.PHONY: mutation bench bench-quick profile lock build clean
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -13,6 +13,7 @@ import httpx
 from neptun_sdk.dialects import DIALECTS, Dialect
 from neptun_sdk.errors import ArgumentError
 
+LONGEST_TIMEOUT = 86_400  # seconds
 DEFAULT_BASE_URL = "https://neptun-webui.vercel.app"
 
 
@@ -58,9 +59,9 @@ def check_dialect(dialect: str | None) -> Dialect:
 
 def check_timeout(timeout: float) -> float:
     """Return a number of seconds if a call can end within it."""
-    # bool is an int; NaN fails every comparison, and no call may wait for ever.
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
-        raise ArgumentError("timeout must be a positive, finite number of seconds.")
+    # bool is an int, NaN fails every comparison, and a socket takes no timeout of a month.
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= LONGEST_TIMEOUT:
+        raise ArgumentError(f"timeout must be a positive, finite number of seconds, {LONGEST_TIMEOUT} (a day) at most.")
     return timeout
 
 

@@ -184,10 +184,10 @@ class Exchange(Generic[Resource]):
 
     def _read(self, response: httpx.Response, deadline: Deadline) -> bytearray:
         """Read a body within the deadline and MAX_ANSWER, whatever it unpacks to."""
-        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding in ENCODINGS:
             response.stream = _Sliced(cast(httpx.SyncByteStream, response.stream))
-        elif encoding != "identity":
+        elif encoding not in ("", "identity"):
             problem = f"it is encoded as {self._session.mask(encoding)[:40]!a}, which was not asked for"
             raise errors.bad_body(self._call, response.status_code, problem)
         content = bytearray()

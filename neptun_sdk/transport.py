@@ -57,6 +57,7 @@ class Transport(httpx.HTTPTransport):
 
     def __init__(self, url: httpx.URL, allow_http: bool) -> None:
         self._proxy = _proxy(url, allow_http)
+        self._tls = _tls_context()
         try:
             self._connect_anew()
         except ImportError:
@@ -64,7 +65,7 @@ class Transport(httpx.HTTPTransport):
         _transports.add(self)
 
     def _connect_anew(self) -> None:
-        super().__init__(verify=_tls_context(), proxy=self._proxy, limits=LIMITS)
+        super().__init__(verify=self._tls, proxy=self._proxy, limits=LIMITS)
         # httpcore's seam for a network of one's own; httpx 0.28 does not hand it through.
         self._pool._network_backend = _Network()  # pyright: ignore[reportPrivateUsage]
 

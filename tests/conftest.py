@@ -20,6 +20,9 @@ Answer = Callable[[httpx.Request], httpx.Response]
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SESSION_COOKIE", "USER_ID", "BASE_URL", "DIALECT"):
         monkeypatch.delenv(f"NEPTUN_{name}", raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture

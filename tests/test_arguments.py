@@ -48,7 +48,12 @@ def test_base_url_comes_from_the_environment_else_the_contract(monkeypatch: pyte
         assert "https://from-the-argument.test" in repr(client)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), True, "30", None])
+def test_a_timeout_may_be_short_or_a_day_long() -> None:
+    for timeout in (1e-9, 0.5, 1, 86_400):
+        NeptunClient(CANARY, 1, timeout=timeout).close()
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 86_401, 1e300, True, "30", None])
 def test_a_timeout_must_be_finite_and_positive(timeout: object) -> None:
     with pytest.raises(ArgumentError, match="positive, finite number of seconds"):
         NeptunClient(CANARY, 1, timeout=timeout)  # type: ignore[arg-type]

@@ -186,6 +186,14 @@ def test_closing_a_client_ends_the_sessions_derived_from_it(neptun: Sandbox, cli
             closed.update_project(neptun.project_id, name="x")
 
 
+def test_a_client_derived_from_a_closed_one_is_closed_too(neptun: Sandbox, client: NeptunClient) -> None:
+    derived = client.with_session(neptun.session_cookie, neptun.user_id)
+    derived.close()
+    with pytest.raises(ArgumentError, match="update_project: this client is closed"):
+        derived.with_session(neptun.session_cookie, neptun.user_id).update_project(neptun.project_id, name="x")
+    assert client.update_project(neptun.project_id, name="x").name == "x"
+
+
 def test_a_transport_that_was_given_is_not_closed() -> None:
     class Transport(httpx.BaseTransport):
         closed = False
@@ -196,6 +204,13 @@ def test_a_transport_that_was_given_is_not_closed() -> None:
     transport = Transport()
     NeptunClient(CANARY, 1, transport=transport).close()
     assert not transport.closed
+
+
+def test_a_client_shows_where_it_sends_and_for_whom(neptun: Sandbox, client: NeptunClient) -> None:
+    session = "Session(user_id=1, cookie='***')"
+    assert repr(client) == f"NeptunClient(base_url='{neptun.base_url}', dialect='documented', session={session})"
+    refused = object.__new__(NeptunClient)  # as a traceback finds it whose arguments were refused
+    assert repr(refused) == "<NeptunClient, of which an argument was refused>"
 
 
 def test_a_client_never_shows_its_cookie(

@@ -223,7 +223,12 @@ PROJECT = Project(
 
 
 def call(attempts: int = 1, in_doubt: bool = False) -> Call:
-    made = Call("update_project", {"user_id": 1, "project_id": 123}, Project, {"name": "a", "project_type": "b"})
+    made = Call(
+        "update_project",
+        {"user_id": 1, "project_id": 123},
+        Project,
+        {"name": "a", "project_type": "b", "description": "c"},
+    )
     made.attempts, made.in_doubt = attempts, in_doubt
     return made
 
@@ -255,9 +260,10 @@ TEXTS: list[tuple[Callable[[], errors.NeptunError], str]] = [
         "user.",
     ),
     (lambda: from_answer(call(), 404, {}, None), "404 Not Found. Nothing was changed. Check the ids."),
+    (lambda: from_answer(call(), 404, {}, ISSUES), "404 Not Found. Nothing was changed. Check the ids."),
     (
-        lambda: from_answer(call(), 413, {}, None),
-        "413 Request Entity Too Large. Nothing was changed. Check base_url and the arguments.",
+        lambda: from_answer(call(), 409, {}, None),
+        "409 Conflict. Nothing was changed. Check base_url and the arguments.",
     ),
     (
         lambda: from_answer(call(), 429, {}, None),
@@ -346,14 +352,19 @@ TEXTS: list[tuple[Callable[[], errors.NeptunError], str]] = [
     ),
     (
         lambda: errors.not_applied(call(), {"name": ("a", "b")}, PROJECT, "documented"),
-        "the server answered 200 but did not apply name (name: sent 'a', got 'b'). Applied: project_type. Compare "
-        "error.resource with what you want, and check that the values are ones this server accepts.",
+        "the server answered 200 but did not apply name (name: sent 'a', got 'b'). Applied: project_type, description. "
+        "Compare error.resource with what you want, and check that the values are ones this server accepts.",
     ),
     (
-        lambda: errors.not_applied(call(), {"name": (LONG, None), "project_type": (LONG[1:], "")}, PROJECT, "deployed"),
-        f"the server answered 200 but did not apply name, project_type (name: sent '{LONG[1:]}\\u2026', got nothing; "
-        f"project_type: sent '{LONG[1:]}', got ''). Nothing that was sent was applied. The server speaks the deployed "
-        "dialect: set dialect='deployed' (NEPTUN_DIALECT=deployed).",
+        lambda: errors.not_applied(
+            call(),
+            {"name": (LONG, None), "project_type": (LONG[1:], ""), "description": ("c", "d")},
+            PROJECT,
+            "deployed",
+        ),
+        f"the server answered 200 but did not apply name, project_type, description (name: sent '{LONG[1:]}\\u2026', "
+        f"got nothing; project_type: sent '{LONG[1:]}', got ''; description: sent 'c', got 'd'). Nothing that was sent "
+        "was applied. The server speaks the deployed dialect: set dialect='deployed' (NEPTUN_DIALECT=deployed).",
     ),
 ]
 

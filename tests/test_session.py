@@ -3,6 +3,7 @@
 import copy
 import logging
 import pickle
+import threading
 
 import httpx
 import pytest
@@ -154,6 +155,14 @@ def test_what_other_libraries_log_is_masked_during_a_request_and_left_alone_othe
         "headers=[('Set-Cookie', '***')]",
         "after: 100%",
     ]
+
+
+def test_a_thread_that_never_sent_anything_logs_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    thread = threading.Thread(target=logging.getLogger("httpcore.http11").debug, args=("from a thread",))
+    thread.start()
+    thread.join()
+    assert [record.getMessage() for record in caplog.records] == ["from a thread"]
 
 
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy])

@@ -12,15 +12,6 @@ from neptun_sdk.sandbox import Sandbox
 from neptun_sdk.transport import Transport
 from tests.conftest import CANARY
 
-PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
 
 def proxy_of_ours(url: str) -> str | None:
     transport = Transport(httpx.URL(url), allow_http=True)

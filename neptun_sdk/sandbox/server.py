@@ -63,8 +63,8 @@ class Sandbox:
     def fail_next(self, status: int = 503, times: int = 1, retry_after: int | None = None) -> None:
         """Answer the next requests with an error, whatever they ask for, and without applying them.
 
-        A client sends a request again after a 429, 502, 503 or 504: to see the error of one, either answer so more often
-        than its ``max_retries``, or ask it to wait longer than its ``timeout``.
+        A client sends a request again after a 429, 502, 503 or 504: to see the error of one, answer so more often than
+        its ``max_retries``, or ask it to wait longer than its ``timeout``.
 
         Args:
             status: The status of the answers, from 400 to 599.

@@ -29,7 +29,7 @@ class RawServer:
 
     Attributes:
         connections: How many connections came.
-        requests: The requests that `receive` took, head and body.
+        most: How many of them were open at the same time, at the most.
     """
 
     def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
@@ -38,7 +38,10 @@ class RawServer:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._now = 0
         self.connections = 0
+        self.most = 0
         self.port: int = self._listener.getsockname()[1]
         self.base_url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
 
@@ -58,12 +61,19 @@ class RawServer:
     def _run(self, script: Script, connection: socket.socket) -> None:
         # A client that gives up breaks the connection under the script: that is what most of them are for.
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.callback(self._count, -1)
+            self._count(1)
             stack.callback(connection.close)
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
                 stack.callback(connection.close)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             script(connection)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._now += change
+            self.most = max(self.most, self._now)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._accept, daemon=True)

@@ -17,7 +17,8 @@ from tests.faults.raw_server import BODY, RawServer, Script, answer, receive, se
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TIMEOUT = 0.4  # seconds
-LATE = TIMEOUT + 0.5  # on a busy machine; an operation that got the whole timeout anew would end later than this
+LONG = 1.6  # where it matters that no operation gets the whole timeout anew: that would end more than LATE after it
+LATE = 1.0  # no call is held past its deadline by more than this
 
 
 def drips(first: bytes, rest: bytes, pause: float = 0.02) -> Script:
@@ -58,7 +59,7 @@ def drips_then_stalls(connection: socket.socket) -> None:
     connection.sendall(OK + b"\r\n")
     for _ in range(6):
         connection.sendall(b" ")
-        time.sleep(TIMEOUT / 8)
+        time.sleep(LONG / 8)
     connection.recv(1)
 
 
@@ -80,13 +81,17 @@ HELD_UP: dict[str, tuple[Script, bool | None]] = {
 @pytest.mark.parametrize("case", HELD_UP)
 def test_a_server_that_holds_a_call_up_does_so_until_the_deadline_only(case: str) -> None:
     script, applied = HELD_UP[case]
-    with RawServer(script) as server, NeptunClient(CANARY, 1, base_url=server.base_url, timeout=TIMEOUT) as client:
+    timeout = LONG if "then" in case else TIMEOUT
+    with RawServer(script) as server, NeptunClient(CANARY, 1, base_url=server.base_url, timeout=timeout) as client:
         began = time.monotonic()
         with pytest.raises(NeptunTimeoutError, match=r"did not answer within the call's timeout") as caught:
             client.update_project(123, name="New name")
-        assert TIMEOUT <= time.monotonic() - began < LATE
+        assert timeout <= time.monotonic() - began < timeout + LATE
     assert caught.value.applied is applied
-    assert isinstance(caught.value.__cause__, httpx.ReadTimeout)
+    assert repr(caught.value.__cause__) in (
+        "ReadTimeout('the time of the call is over')",  # known before the read
+        "ReadTimeout('timed out')",  # or found out by it
+    )
 
 
 def test_a_server_that_reads_slowly_holds_a_large_request_up_until_the_deadline_only() -> None:
@@ -96,8 +101,8 @@ def test_a_server_that_reads_slowly_holds_a_large_request_up_until_the_deadline_
     ):
         began = time.monotonic()
         with pytest.raises(NeptunTimeoutError) as caught:
-            client.update_project(123, description="x" * 30_000_000)
-        assert time.monotonic() - began < LATE
+            client.update_project(123, description="x" * 16_000_000)
+        assert time.monotonic() - began < TIMEOUT + LATE
     assert caught.value.applied is None
 
 
@@ -110,7 +115,7 @@ def test_a_server_that_is_away_for_ever_is_asked_until_the_deadline_only(monkeyp
         began = time.monotonic()
         with pytest.raises(ServerError, match="attempts were made") as caught:
             client.update_project(123, name="New name")
-        assert time.monotonic() - began < LATE
+        assert time.monotonic() - began < TIMEOUT + LATE
     assert caught.value.attempts > 2
 
 
@@ -138,7 +143,7 @@ def test_a_connection_that_nobody_accepts_is_given_up_at_the_deadline() -> None:
             began = time.monotonic()
             with pytest.raises(NeptunTimeoutError) as caught:
                 client.update_project(123, name="New name")
-            assert time.monotonic() - began < LATE
+            assert time.monotonic() - began < TIMEOUT + LATE
         for each in waiting:
             each.close()
     assert caught.value.applied is False
@@ -155,11 +160,11 @@ def test_the_addresses_of_a_name_share_one_deadline(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: silent)
     monkeypatch.setattr(socket, "create_connection", no_answer)
-    with NeptunClient(CANARY, 1, base_url="https://neptun.test", timeout=TIMEOUT, max_retries=0) as client:
+    with NeptunClient(CANARY, 1, base_url="https://neptun.test", timeout=LONG, max_retries=0) as client:
         began = time.monotonic()
         with pytest.raises(NeptunTimeoutError):
             client.update_project(123, name="New name")
-        assert time.monotonic() - began < LATE
+        assert time.monotonic() - began < LONG + LATE
     assert len(tried) == 5
     assert all(later < earlier for earlier, later in itertools.pairwise(tried))
 
@@ -191,8 +196,9 @@ def test_a_transport_of_the_callers_own_is_bounded_between_two_reads() -> None:
         began = time.monotonic()
         with pytest.raises(NeptunTimeoutError) as caught:
             client.update_project(123, name="New name")
-        assert time.monotonic() - began < LATE
+        assert time.monotonic() - began < TIMEOUT + LATE
     assert caught.value.applied is True
+    assert repr(caught.value.__cause__) == "ReadTimeout('the time of the call is over')"
 
 
 def test_a_transport_of_the_callers_own_gets_the_time_that_is_left_as_httpx_timeouts() -> None:
@@ -215,7 +221,7 @@ def test_a_call_that_waits_for_a_free_connection_does_so_until_the_deadline_only
 ) -> None:
     monkeypatch.setattr("neptun_sdk.transport.LIMITS", httpx.Limits(max_connections=1))
     with RawServer(sends(then=waits)) as server:
-        client = NeptunClient(CANARY, 1, base_url=server.base_url, timeout=TIMEOUT)
+        client = NeptunClient(CANARY, 1, base_url=server.base_url, timeout=LONG)
         errors: list[NeptunError] = []
 
         def call() -> None:
@@ -229,7 +235,7 @@ def test_a_call_that_waits_for_a_free_connection_does_so_until_the_deadline_only
             thread.start()
         for thread in threads:
             thread.join()
-        assert time.monotonic() - began < LATE
+        assert time.monotonic() - began < LONG + LATE
         client.close()
     assert sorted(str(error.applied) for error in errors) == ["False", "None"]
 

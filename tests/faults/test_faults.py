@@ -118,7 +118,7 @@ FAULTS: dict[str, tuple[Script, Outcome]] = {
         Outcome(neptun_sdk.RateLimitError, False, "Call again after 1000000000 seconds"),
     ),
     # Bodies
-    "HTML": (sends(answer(b"<html>Welcome</html>")), outside("it is not JSON")),
+    "HTML": (sends(answer(b"<html>Welcome</html>")), outside(r"it is not JSON \(JSONDecodeError\)\.")),
     "text": (sends(answer(b"fine")), outside("it is not JSON")),
     "nothing": (sends(answer(b"")), outside("it is not JSON")),
     "invalid UTF-8": (sends(answer(BODY.replace(b"New", b"\xff"))), outside("it is not JSON")),
@@ -126,7 +126,7 @@ FAULTS: dict[str, tuple[Script, Outcome]] = {
     "a byte order mark": (sends(answer(b"\xef\xbb\xbf" + BODY)), READ),
     "an unknown charset": (sends(answer(BODY, "200 OK", "Content-Type: application/json; charset=none")), READ),
     "100,000 nested arrays": (sends(with_extra("[" * 100_000 + "]" * 100_000)), outside("it is not JSON")),
-    "NaN": (sends(with_extra("NaN")), outside("it is not JSON")),
+    "NaN": (sends(with_extra("NaN")), outside(r"it is not JSON \(ValueError\)\.")),
     "a number of 5,000 digits": (sends(with_extra("1" * 5000)), outside("it is not JSON")),
     "a key twice, first right": (
         sends(answer(BODY[:-2] + b', "name": "Other"}}')),
@@ -144,6 +144,8 @@ FAULTS: dict[str, tuple[Script, Outcome]] = {
         sends(answer(gzip.compress(gzip.compress(BODY)), "200 OK", "Content-Encoding: gzip, gzip")),
         outside("encoded as 'gzip, gzip', which was not asked for"),
     ),
+    "an encoding of no name": (sends(answer(BODY, "200 OK", "Content-Encoding:")), READ),
+    "the encoding identity": (sends(answer(BODY, "200 OK", "Content-Encoding: Identity")), READ),
     "an encoding that was not asked for": (
         sends(answer(BODY, "200 OK", "Content-Encoding: br")),
         outside("encoded as 'br', which was not asked for"),
@@ -272,6 +274,15 @@ def test_an_error_body_nested_deeply_still_pickles_and_copies(content: bytes) ->
         client.update_project(123, name="New name")
     for twin in (pickle.loads(pickle.dumps(caught.value)), copy.deepcopy(caught.value)):  # noqa: S301
         assert twin.body == caught.value.body is not None
+
+
+def test_an_encoding_of_any_length_is_named_in_short() -> None:
+    with (
+        RawServer(sends(answer(BODY, "200 OK", f"Content-Encoding: {'x' * 1000}"))) as server,
+        NeptunClient(CANARY, 1, base_url=server.base_url, timeout=5) as client,
+        pytest.raises(ResponseError, match=f"it is encoded as '{'x' * 40}', which was not asked for"),
+    ):
+        client.update_project(123, name="New name")
 
 
 def test_the_table_of_faults_in_security_md_is_the_one_that_is_tested() -> None:

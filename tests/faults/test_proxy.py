@@ -15,13 +15,6 @@ from tests.faults.raw_server import RawServer, answer, sends, serves
 from tests.faults.test_tls import server_context
 
 
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 class Proxy:
     """A proxy that forwards plain requests, and tunnels for CONNECT."""
 

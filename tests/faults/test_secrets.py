@@ -22,7 +22,7 @@ from tests.conftest import CANARY
 from tests.faults.raw_server import BODY, RawServer, Script, answer, receive, reset, serves
 from tests.faults.test_faults import FAULTS
 
-LARGE = "x" * 20_000_000  # more than the buffers between two sockets take
+LARGE = "x" * 16_000_000  # more than the buffers between two sockets take
 ESCAPED = "".join(f"\\u{ord(letter):04x}" for letter in CANARY)
 
 

@@ -43,22 +43,23 @@ def test_a_private_authority_is_trusted_by_ssl_cert_file(authority: trustme.CA) 
         assert server.connections == 1
 
 
-def test_an_untrusted_certificate_gets_no_request(authority: trustme.CA) -> None:
+@pytest.mark.parametrize(
+    ("trusts", "name", "words"),
+    [
+        (False, "127.0.0.1", "CERTIFICATE_VERIFY_FAILED.*SSL_CERT_FILE"),
+        (True, "elsewhere.test", r"certificate is not valid for '127\.0\.0\.1'"),
+    ],
+    ids=["an authority that is not trusted", "another host"],
+)
+def test_a_certificate_that_does_not_hold_gets_no_request(
+    trusts: bool, name: str, words: str, authority: trustme.CA, request: pytest.FixtureRequest
+) -> None:
+    if trusts:
+        request.getfixturevalue("trusted")
     with (
-        RawServer(serves(answer()), tls=server_context(authority, "127.0.0.1")) as server,
+        RawServer(serves(answer()), tls=server_context(authority, name)) as server,
         NeptunClient(CANARY, 1, base_url=server.base_url, timeout=5, max_retries=0) as client,
-        pytest.raises(NeptunConnectionError, match=r"CERTIFICATE_VERIFY_FAILED.*SSL_CERT_FILE") as caught,
-    ):
-        client.update_project(123, name="New name")
-    assert caught.value.applied is False
-
-
-@pytest.mark.usefixtures("trusted")
-def test_a_certificate_for_another_host_gets_no_request(authority: trustme.CA) -> None:
-    with (
-        RawServer(serves(answer()), tls=server_context(authority, "elsewhere.test")) as server,
-        NeptunClient(CANARY, 1, base_url=server.base_url, timeout=5, max_retries=0) as client,
-        pytest.raises(NeptunConnectionError, match=r"certificate is not valid for '127\.0\.0\.1'") as caught,
+        pytest.raises(NeptunConnectionError, match=words) as caught,
     ):
         client.update_project(123, name="New name")
     assert caught.value.applied is False
