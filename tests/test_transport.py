@@ -1,15 +1,19 @@
 """The transport: the proxies that httpx would take, and no connection that two processes share."""
 
+import socket
+import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
+import httpcore
 import httpx
 import pytest
 
-from neptun_sdk import ArgumentError, NeptunClient
+from neptun_sdk import ArgumentError, NeptunClient, NeptunConnectionError
 from neptun_sdk.sandbox import Sandbox
-from neptun_sdk.transport import Transport
+from neptun_sdk.transport import Deadline, Transport, _Network, _Stream
 from tests.conftest import CANARY
 
 
@@ -78,6 +82,57 @@ def test_plain_http_does_not_leave_this_machine_by_way_of_a_proxy(monkeypatch: p
     NeptunClient(CANARY, 1, base_url="http://127.0.0.1:3000").close()
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
     NeptunClient(CANARY, 1, base_url="https://neptun.test").close()
+
+
+def test_the_name_of_the_server_is_looked_up_and_its_address_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    tried: list[object] = []
+
+    def look_up(*arguments: object, **options: object) -> list[object]:
+        asked.append((arguments, options))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 8443))]
+
+    def refuse(address: object, *_: object, **__: object) -> None:
+        tried.append(address)
+        raise ConnectionRefusedError("refused by 192.0.2.7")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with (
+        NeptunClient(CANARY, 1, base_url="https://neptun.test:8443", max_retries=0) as client,
+        pytest.raises(NeptunConnectionError, match=r"cannot connect to https://neptun\.test:8443 \(refused by 192"),
+    ):
+        client.update_project(1, name="x")
+    assert asked == [(("neptun.test", 8443), {"type": socket.SOCK_STREAM})]
+    assert tried == [("192.0.2.7", 8443)]
+
+
+def test_a_name_that_stands_for_nothing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with NeptunClient(CANARY, 1, base_url="https://neptun.test", max_retries=0) as client:
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        with pytest.raises(NeptunConnectionError, match=r"\(\[Errno -2\] Name or service not known\)"):
+            client.update_project(1, name="x")
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+        with pytest.raises(NeptunConnectionError, match=r"\(the name stands for no address\)"):
+            client.update_project(1, name="x")
+
+
+def test_an_operation_that_begins_after_the_deadline_fails_as_what_it_is() -> None:
+    over = Deadline(time.monotonic() - 1)
+    stream = _Stream(httpcore.MockStream([b"never read"]))
+    context = ssl.create_default_context()
+    operations: list[tuple[type[Exception], Callable[[], object]]] = [
+        (httpcore.ConnectTimeout, lambda: _Network().connect_tcp("127.0.0.1", 9, over)),
+        (httpcore.ConnectTimeout, lambda: stream.start_tls(context, "127.0.0.1", over)),
+        (httpcore.WriteTimeout, lambda: stream.write(b"x", over)),
+        (httpcore.ReadTimeout, lambda: stream.read(10, over)),
+    ]
+    for expected, operation in operations:
+        with pytest.raises(expected, match=r"^the time of the call is over$"):
+            operation()
 
 
 def test_in_a_plain_httpx_client_it_is_httpxs_own_transport(neptun: Sandbox) -> None:
