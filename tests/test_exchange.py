@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -187,6 +188,30 @@ def test_each_request_is_one_debug_record(project: Row, answering: Make, caplog:
         r"update_project\(user_id=1, project_id=123\): attempt 1: 200 in \d+ ms", records[0].getMessage()
     )
     assert CANARY not in caplog.text
+
+
+def test_a_record_says_how_many_milliseconds_an_attempt_took(
+    project: Row, answering: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        time.sleep(0.05)
+        return httpx.Response(200, json={"project": project})
+
+    caplog.set_level(logging.DEBUG, logger="neptun_sdk")
+    answering(answer).update_project(123, name="New name")
+    assert 50 <= int(caplog.messages[0].split(" in ")[1].split()[0]) < 5_000
+
+
+def test_what_a_transport_of_the_callers_own_raises_is_the_callers_and_logged_as_no_answer(
+    answering: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise KeyError("a bug in a test")
+
+    caplog.set_level(logging.DEBUG, logger="neptun_sdk")
+    with pytest.raises(KeyError):
+        answering(fail).update_project(123, name="New name")
+    assert ": attempt 1: no answer in " in caplog.text
 
 
 def test_a_failed_request_is_logged_with_its_fault(answering: Make, caplog: pytest.LogCaptureFixture) -> None:

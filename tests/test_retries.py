@@ -230,12 +230,19 @@ def test_a_client_that_is_closed_while_a_call_waits_sends_nothing_more(
     through: Through, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, left = through(503, 200)
-    monkeypatch.setattr(time, "sleep", lambda seconds: client.close())
+    waited: list[float] = []
+
+    def close_meanwhile(seconds: float) -> None:
+        waited.append(seconds)
+        client.close()
+
+    monkeypatch.setattr(time, "sleep", close_meanwhile)
     with pytest.raises(
         NeptunConnectionError, match=r"the client was closed before the next attempt.*1 attempt"
     ) as caught:
         client.update_project(123, name="New name")
     assert (left, caught.value.applied, caught.value.operation) == ([200], None, "update_project")
+    assert len(waited) == 1
 
 
 def test_a_client_that_is_closed_while_a_call_is_answered_does_not_try_again(project: Row, waits: list[float]) -> None:
