@@ -1,5 +1,6 @@
 """The client: what it sends, what it refuses to send, where it may send it, and how it is closed."""
 
+import inspect
 import json
 import logging
 import re
@@ -61,6 +62,7 @@ def test_a_request_has_the_headers_of_the_contract(sent: tuple[NeptunClient, lis
     client.update_project(123, name="a")
     headers = requests[0].headers
     assert headers["Accept"] == headers["Content-Type"] == "application/json"
+    assert headers["Accept-Encoding"] == "gzip, deflate"
     assert headers["Cookie"] == f"neptun-session={CANARY}"
     expected = rf"neptun-sdk/{re.escape(neptun_sdk.__version__)} python/3\.\S+ httpx/\S+"
     assert re.fullmatch(expected, headers["User-Agent"])
@@ -204,6 +206,11 @@ def test_a_transport_that_was_given_is_not_closed() -> None:
     transport = Transport()
     NeptunClient(CANARY, 1, transport=transport).close()
     assert not transport.closed
+
+
+def test_a_call_may_take_30_seconds_and_two_retries_by_default() -> None:
+    parameters = inspect.signature(NeptunClient).parameters
+    assert (parameters["timeout"].default, parameters["max_retries"].default) == (30.0, 2)
 
 
 def test_a_client_shows_where_it_sends_and_for_whom(neptun: Sandbox, client: NeptunClient) -> None:

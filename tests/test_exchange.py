@@ -106,6 +106,8 @@ def test_a_body_that_cannot_be_unpacked_is_outside_the_contract(answering: Make)
         (b"\xef\xbb\xbf{}", {}),
         (b"[" * 101 + b"]" * 101, "[" * 101 + "]" * 101),
         (b"[[]]", [[]]),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, json.loads('{"a":' * 100 + "1" + "}" * 100)),
+        (b'{"a":' * 101 + b"1" + b"}" * 101, '{"a":' * 101 + "1" + "}" * 101),
         (b"plain", "plain"),
         (b"\xffplain", "\N{REPLACEMENT CHARACTER}plain"),
         (b"[" * 100_000, "[" * 100_000),

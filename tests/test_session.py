@@ -157,6 +157,11 @@ def test_what_other_libraries_log_is_masked_during_a_request_and_left_alone_othe
     ]
 
 
+def test_a_cookie_of_eight_characters_is_a_secret_and_a_shorter_one_a_word() -> None:
+    assert Session("12345678", 1).mask("it is 12345678!") == "it is ***!"
+    assert Session("1234567", 1).mask("it is 1234567!") == "it is 1234567!"
+
+
 def test_a_thread_that_never_sent_anything_logs_as_ever(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     thread = threading.Thread(target=logging.getLogger("httpcore.http11").debug, args=("from a thread",))

@@ -70,21 +70,16 @@ def imports(rounds: int, vendors: bool) -> Iterator[Row]:
     Without rich and click, too: where they are installed, as they are for the tests, httpx loads them for its own
     command line, and everything looks cheap beside that.
     """
-    modules = {name: f"import {name}" for name in ("httpx", "neptun_sdk", *(("stripe", "openai") if vendors else ()))}
-    first_clients = {
-        "httpx": "import httpx; httpx.Client()",
-        "neptun_sdk": f"import neptun_sdk; neptun_sdk.NeptunClient('{COOKIE}', 1)",
-    }
-    for what, statements in (("import", modules), ("import, and make the first client", first_clients)):
-        taken: dict[str, list[float]] = {name: [] for name in statements}
-        for number in range(rounds + 1):
-            idle = start(WITHOUT_CLI)
-            for name, statement in statements.items():
-                seconds = start(f"{WITHOUT_CLI}; {statement}") - idle
-                if number:
-                    taken[name].append(seconds * 1e3)
-        measured = compare(taken)
-        yield Row(what, "ms", "at most 1.5", measured, ratio_of(measured, "neptun_sdk") <= 1.5)
+    modules = ["httpx", "neptun_sdk", *(["stripe", "openai"] if vendors else [])]
+    taken: dict[str, list[float]] = {module: [] for module in modules}
+    for number in range(rounds + 1):
+        idle = start(WITHOUT_CLI)
+        for module in modules:
+            seconds = start(f"{WITHOUT_CLI}; import {module}") - idle
+            if number:
+                taken[module].append(seconds * 1e3)
+    measured = compare(taken)
+    yield Row("import", "ms", "at most 1.5", measured, ratio_of(measured, "neptun_sdk") <= 1.5)
 
 
 def start(code: str) -> float:
