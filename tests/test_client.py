@@ -81,6 +81,17 @@ def test_an_id_that_is_no_positive_int_is_refused_before_anything_is_sent(
     assert requests == []
 
 
+@pytest.mark.parametrize("wrong", [2**63, 10**5000])
+def test_an_id_that_no_server_counts_up_to_is_refused(
+    wrong: int, sent: tuple[NeptunClient, list[httpx.Request]]
+) -> None:
+    client, requests = sent
+    with pytest.raises(ArgumentError, match="update_project: project_id is larger than any id"):
+        client.update_project(wrong, name="a")
+    assert client.update_project(2**63 - 1, name="a").name == "a"
+    assert len(requests) == 1
+
+
 @pytest.mark.parametrize("wrong", [5, b"a", ["a"], True])
 def test_a_field_that_is_no_text_is_refused(wrong: object, sent: tuple[NeptunClient, list[httpx.Request]]) -> None:
     client, requests = sent
