@@ -81,7 +81,7 @@ def test_an_id_that_is_no_positive_int_is_refused_before_anything_is_sent(
     assert requests == []
 
 
-@pytest.mark.parametrize("wrong", [2**63, 10**5000])
+@pytest.mark.parametrize("wrong", [2**63, 10**5000], ids=["2**63", "5,001 digits"])
 def test_an_id_that_no_server_counts_up_to_is_refused(
     wrong: int, sent: tuple[NeptunClient, list[httpx.Request]]
 ) -> None:
