@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import httpx
 
@@ -21,9 +21,6 @@ from neptun_sdk.dialects import Dialect
 from neptun_sdk.errors import ArgumentError, Call
 from neptun_sdk.models import Project, ProjectImport, Resource
 from neptun_sdk.session import Session
-
-if TYPE_CHECKING:
-    pass
 
 USER_AGENT = f"neptun-sdk/{__version__} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
 

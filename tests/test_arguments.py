@@ -1,10 +1,122 @@
 """Arguments: what cannot be right is refused with help, and a base URL is one that a session may go to."""
 
+from collections.abc import Callable
+from typing import Any
+
+import httpx
 import pytest
 
 from neptun_sdk import ArgumentError, NeptunClient
 from neptun_sdk.arguments import DEFAULT_BASE_URL, is_loopback
 from tests.conftest import CANARY
+
+
+def unsent(request: httpx.Request) -> httpx.Response:
+    raise AssertionError("sent")
+
+
+def client(**settings: Any) -> NeptunClient:
+    """A client that must not send anything."""
+    return NeptunClient(CANARY, 1, transport=httpx.MockTransport(unsent), **settings)
+
+
+def closed() -> NeptunClient:
+    made = client()
+    made.close()
+    return made
+
+
+NOTHING = "nothing was sent."
+TEXTS: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: client().update_project("1", name="a"),  # type: ignore[arg-type]
+        f"update_project: project_id must be a positive int, not str; {NOTHING}",
+    ),
+    (
+        lambda: client().update_project_import(1, 0, title="a"),
+        f"update_project_import: import_id must be a positive int (1 or more); {NOTHING}",
+    ),
+    (
+        lambda: client().update_project(2**63, name="a"),
+        f"update_project: project_id is larger than any id (2**63 or more); {NOTHING}",
+    ),
+    (
+        lambda: client().update_project(1, name=5),  # type: ignore[arg-type]
+        f"update_project: name must be a str, not int; {NOTHING}",
+    ),
+    (
+        lambda: client().update_project(1, name="\ud800"),
+        f"update_project: name holds half of a surrogate pair, which UTF-8 cannot carry; {NOTHING}",
+    ),
+    (
+        lambda: client().update_project_import(1, 1),
+        "update_project_import: no field to update was given; give at least one of source_type, source_path, title, "
+        "description. Nothing was sent.",
+    ),
+    (
+        lambda: client().update_project(1, name=f"my {CANARY}"),
+        f"update_project: name holds the session cookie, which is a secret; {NOTHING}",
+    ),
+    (
+        lambda: client(dialect="deployed").update_project_import(1, 1, title="a", description="b"),
+        "update_project_import: title and description cannot be stored by a server of the deployed dialect, which has "
+        "no such field; leave out what it cannot store. Nothing was sent.",
+    ),
+    (
+        lambda: closed().update_project(1, name="a"),
+        "update_project: this client is closed; make a new NeptunClient. Nothing was sent.",
+    ),
+    (
+        lambda: client(dialect="deployd"),
+        "dialect (or NEPTUN_DIALECT) must be 'documented' or 'deployed'.",
+    ),
+    (
+        lambda: client(timeout=0),
+        "timeout must be a positive, finite number of seconds, 86400 (a day) at most.",
+    ),
+    (
+        lambda: client(max_retries=-1),
+        "max_retries must be an int, 0 or more; 0 sends every request once.",
+    ),
+    (
+        lambda: client(base_url=5),
+        "base_url must be a str, not int.",
+    ),
+    (
+        lambda: client(base_url="https://neptun .test"),
+        "base_url must not hold spaces, control characters or letters outside ASCII.",
+    ),
+    (
+        lambda: client(base_url="https://neptun.test:port"),
+        "base_url is not a valid URL; it should look like https://host or https://host/prefix.",
+    ),
+    (
+        lambda: client(base_url="neptun.test"),
+        "base_url must start with https:// and name a host, such as https://host or https://host/prefix.",
+    ),
+    (
+        lambda: client(base_url="https://user:hunter2@neptun.test"),
+        "base_url must not hold a user name or password: Neptun knows its users by the session cookie.",
+    ),
+    (
+        lambda: client(base_url="https://neptun.test?token=hunter2"),
+        "base_url must not have a query or a fragment: leave out everything from the first ? or # on.",
+    ),
+    (
+        lambda: client(base_url="http://neptun.test"),
+        "base_url is plain http, over which anyone on the way can read the session cookie: use https://, or set "
+        "allow_http=True if the network is trusted.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), TEXTS, ids=[text[:50] for _, text in TEXTS])
+def test_every_refusal_says_what_was_wrong_and_what_to_do(call: Callable[[], object], text: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    assert str(caught.value) == text
+    assert (caught.value.applied, caught.value.attempts) == (False, 0)
+    assert caught.value.operation == (text.split(":")[0] if text.startswith("update_") else None)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def test_an_update_of_nothing_is_refused(sent: tuple[NeptunClient, list[httpx.Re
         ("https://neptun.test", "https://neptun.test/api/users/1/projects/2"),
         ("https://neptun.test:8443/", "https://neptun.test:8443/api/users/1/projects/2"),
         ("https://neptun.test/neptun", "https://neptun.test/neptun/api/users/1/projects/2"),
+        ("https://neptun.test/X/", "https://neptun.test/X/api/users/1/projects/2"),
         ("http://127.0.0.1:3000", "http://127.0.0.1:3000/api/users/1/projects/2"),
         ("http://localhost:3000", "http://localhost:3000/api/users/1/projects/2"),
         ("http://[::1]:3000", "http://[::1]:3000/api/users/1/projects/2"),
@@ -135,6 +136,18 @@ def test_base_url_may_have_a_port_and_a_prefix(base_url: str, url: str, project:
     with NeptunClient(CANARY, 1, base_url=base_url, transport=httpx.MockTransport(answer)) as client:
         client.update_project(2, name="New name")
     assert seen == [url]
+
+
+def test_a_fault_names_the_server_without_the_prefix() -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    url = "https://neptun.test:8443/prefix/"
+    with (
+        NeptunClient(CANARY, 1, base_url=url, max_retries=0, transport=httpx.MockTransport(fail)) as client,
+        pytest.raises(neptun_sdk.NeptunConnectionError, match=r"to https://neptun\.test:8443 \(refused\)"),
+    ):
+        client.update_project(1, name="a")
 
 
 def test_a_timeout_ends_a_call_to_a_server_that_is_silent() -> None:

@@ -26,23 +26,25 @@ def sent_cookie(session: Session) -> str:
     return seen[0]
 
 
+@pytest.mark.parametrize("value", [CANARY, "XYZ/abc+def==X", "1"])
 @pytest.mark.parametrize(
     "pasted",
     [
-        CANARY,
-        f"  {CANARY}\t",
-        f'"{CANARY}"',
-        f"neptun-session={CANARY}",
-        f"Cookie: neptun-session={CANARY}",
-        f"cookie:neptun-session={CANARY}",
-        f"Cookie: theme=dark; neptun-session={CANARY}; lang=en",
-        f"theme=dark;neptun-session={CANARY}",
-        f"Set-Cookie: neptun-session={CANARY}; Path=/; HttpOnly; Secure; SameSite=Lax",
-        f"Cookie: neptun-session={CANARY}; neptun-session={CANARY}",
+        "{}",
+        "  {}\t",
+        '"{}"',
+        "neptun-session={}",
+        "Cookie: neptun-session={}",
+        "cookie:neptun-session={}",
+        "Cookie: theme=dark; neptun-session={}; lang=en",
+        "theme=dark;neptun-session={}",
+        "Cookie:\ttheme=dark\t; neptun-session \t=\t {} ;",
+        "Set-Cookie: neptun-session={}; Path=/; HttpOnly; Secure; SameSite=Lax",
+        "Cookie: neptun-session={0}; neptun-session={0}",
     ],
 )
-def test_a_pasted_cookie_is_understood(pasted: str) -> None:
-    assert sent_cookie(Session(pasted, 1)) == f"neptun-session={CANARY}"
+def test_a_pasted_cookie_is_understood(pasted: str, value: str) -> None:
+    assert sent_cookie(Session(pasted.format(value), 1)) == f"neptun-session={value}"
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,10 @@ def test_a_pasted_cookie_is_understood(pasted: str) -> None:
         f"{CANARY}\\",
         "Cookie: theme=dark",
         "Cookie: neptun-session=",
+        f"Cookie: Xneptun-session={CANARY}",
+        f"Cookie: theme=dark;\nneptun-session={CANARY}",
+        f"Cookie: neptun-session={CANARY}\n; theme=dark",
+        f"Cookie: neptun-session\n={CANARY}",
         f"Cookie: neptun-session={CANARY}; neptun-session=other",
     ],
 )
@@ -72,14 +78,35 @@ def test_what_cannot_be_a_cookie_is_refused_with_help_and_without_showing_it(pas
     assert caught.value.applied is False
 
 
-def test_a_cookie_that_is_no_text_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="must be a str, not bytes"):
-        Session(CANARY.encode(), 1)  # type: ignore[arg-type]
+HELP = (
+    "Log in to Neptun in a browser, open the developer tools (F12), Application or Storage, Cookies, and copy the "
+    "value of neptun-session; pass it as session_cookie= or set NEPTUN_SESSION_COOKIE."
+)
+NO_COOKIE_VALUE = (
+    "session_cookie holds a character that no cookie value may have, such as a space, a line break, a quote, a comma, "
+    f"a semicolon or a letter outside ASCII. {HELP}"
+)
 
 
-def test_a_missing_cookie_is_refused_with_the_way_to_get_one() -> None:
-    with pytest.raises(ArgumentError, match=r"missing.*developer tools.*NEPTUN_SESSION_COOKIE"):
-        Session(None, 1)
+@pytest.mark.parametrize(
+    ("pasted", "text"),
+    [
+        (None, f"The session cookie is missing. {HELP}"),
+        ("", f"The session cookie is empty. {HELP}"),
+        ('""', f"The session cookie is empty. {HELP}"),
+        ('"', NO_COOKIE_VALUE),
+        (CANARY.encode(), f"session_cookie must be a str, not bytes. {HELP}"),
+        ("Cookie: theme=dark", f"session_cookie holds no neptun-session cookies; one is needed. {HELP}"),
+        (
+            "neptun-session=1; neptun-session=2",
+            f"session_cookie holds 2 neptun-session cookies; one is needed. {HELP}",
+        ),
+    ],
+)
+def test_a_refused_cookie_says_why_and_how_to_get_one(pasted: object, text: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Session(pasted, 1)  # type: ignore[arg-type]
+    assert str(caught.value) == text
 
 
 def test_cookie_and_user_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,16 +123,27 @@ def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert (sent_cookie(session), session.user_id) == (f"neptun-session={CANARY}", 7)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "abc", "1" * 5000, "\N{FULLWIDTH DIGIT ONE}"])
-def test_a_user_id_in_the_environment_must_be_a_positive_integer(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("text", ["-1", "1.5", "abc", "1" * 19, "1" * 5000, "\N{FULLWIDTH DIGIT ONE}"])
+def test_a_user_id_in_the_environment_must_be_an_integer(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEPTUN_USER_ID", text)
-    with pytest.raises(ArgumentError, match="NEPTUN_USER_ID must be a positive int"):
+    with pytest.raises(ArgumentError, match=r"^NEPTUN_USER_ID must be a positive integer\.$"):
         Session(CANARY, None)
 
 
-def test_a_missing_user_id_is_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"user_id is missing.*NEPTUN_USER_ID"):
+def test_a_user_id_in_the_environment_may_not_be_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEPTUN_USER_ID", "0")
+    with pytest.raises(ArgumentError, match=r"^NEPTUN_USER_ID must be a positive int \(1 or more\)"):
         Session(CANARY, None)
+
+
+@pytest.mark.parametrize("text", [None, "", " "])
+def test_a_missing_user_id_is_refused(text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if text is not None:
+        monkeypatch.setenv("NEPTUN_USER_ID", text)
+    with pytest.raises(ArgumentError) as caught:
+        Session(CANARY, None)
+    told = "user_id is missing: pass user_id= or set NEPTUN_USER_ID to the id of the session's user."
+    assert str(caught.value) == told
 
 
 @pytest.mark.parametrize("user_id", [True, 0, -1, "1", 1.0])
@@ -160,6 +198,16 @@ def test_what_other_libraries_log_is_masked_during_a_request_and_left_alone_othe
 def test_a_cookie_of_eight_characters_is_a_secret_and_a_shorter_one_a_word() -> None:
     assert Session("12345678", 1).mask("it is 12345678!") == "it is ***!"
     assert Session("1234567", 1).mask("it is 1234567!") == "it is 1234567!"
+
+
+def test_every_text_of_a_document_is_masked_as_deep_as_it_may_be_nested() -> None:
+    session = Session("12345678", 1)
+    document = {"a 12345678": [{"b": "12345678", "c": 12345678}], "d": None}
+    masked = {"a ***": [{"b": "***", "c": 12345678}], "d": None}
+    assert session.mask(document) == session.mask(document, 3) == masked
+    for levels in (0, 1, 2):
+        with pytest.raises(ValueError, match="nested"):
+            session.mask(document, levels)
 
 
 def test_a_thread_that_never_sent_anything_logs_as_ever(caplog: pytest.LogCaptureFixture) -> None:

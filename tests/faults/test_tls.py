@@ -95,7 +95,13 @@ def test_clients_share_one_tls_context_until_what_it_is_made_from_changes(
     assert with_authority is not tls_of(first)
     assert with_authority is tls_of(NeptunClient(CANARY, 1))
     os.utime(tmp_path / "ca.pem", (1, 1))
-    assert tls_of(NeptunClient(CANARY, 1)) is not with_authority
+    renewed = tls_of(NeptunClient(CANARY, 1))
+    assert renewed is not with_authority
+    for name in ("SSL_CERT_DIR", "SSLKEYLOGFILE"):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, str(tmp_path / "elsewhere"))
+            assert tls_of(NeptunClient(CANARY, 1)) is not renewed
+        assert tls_of(NeptunClient(CANARY, 1)) is renewed
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -106,5 +112,10 @@ def test_an_ssl_cert_file_that_cannot_be_used_is_refused(
     if content is not None:
         path.write_text(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with pytest.raises(ArgumentError, match="SSL_CERT_FILE or SSL_CERT_DIR names cannot be read"):
+    with pytest.raises(ArgumentError) as caught:
         NeptunClient(CANARY, 1)
+    begins = "the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read ("
+    ends = "); correct the variable, or unset it to trust the public CAs."
+    assert str(caught.value).startswith(begins)
+    assert str(caught.value).endswith(ends)
+    assert str(caught.value)[len(begins) : -len(ends)] != "None"
