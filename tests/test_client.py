@@ -232,9 +232,18 @@ def test_a_transport_that_was_given_is_not_closed() -> None:
     assert not transport.closed
 
 
-def test_a_call_may_take_30_seconds_and_two_retries_by_default() -> None:
+def test_a_call_may_take_30_seconds_and_two_retries_by_default(answering: Make) -> None:
     parameters = inspect.signature(NeptunClient).parameters
     assert (parameters["timeout"].default, parameters["max_retries"].default) == (30.0, 2)
+    left: list[float] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        left.append(request.extensions["timeout"]["read"])
+        return httpx.Response(404)
+
+    with pytest.raises(neptun_sdk.NotFoundError):
+        answering(answer).update_project(1, name="a")
+    assert 29 < left[0] <= 30
 
 
 def test_a_client_shows_where_it_sends_and_for_whom(neptun: Sandbox, client: NeptunClient) -> None:

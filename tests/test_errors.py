@@ -383,6 +383,12 @@ def test_a_client_that_was_closed_after_a_doubtful_attempt_leaves_the_doubt() ->
     assert errors.closed(call(in_doubt=True)).applied is None
 
 
+def test_a_service_can_make_an_error_for_its_own_tests() -> None:
+    assert (str(neptun_sdk.NeptunError()), neptun_sdk.NeptunError().applied) == ("", None)
+    error = neptun_sdk.RateLimitError("busy", status_code=429, retry_after=7.0)
+    assert (str(error), error.status_code, error.retry_after, error.attempts) == ("busy", 429, 7.0, 0)
+
+
 EXAMPLES = [
     neptun_sdk.ArgumentError("refused", operation="update_project"),
     from_answer(CALL, 400, {}, {"data": {"issues": [{"path": ["name"], "message": "no"}]}}),

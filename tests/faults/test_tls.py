@@ -97,6 +97,11 @@ def test_clients_share_one_tls_context_until_what_it_is_made_from_changes(
     os.utime(tmp_path / "ca.pem", (1, 1))
     renewed = tls_of(NeptunClient(CANARY, 1))
     assert renewed is not with_authority
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
+    os.utime(tmp_path / "other.pem", (1, 1))
+    with monkeypatch.context() as changed:
+        changed.setenv("SSL_CERT_FILE", str(tmp_path / "other.pem"))
+        assert tls_of(NeptunClient(CANARY, 1)) is not renewed
     for name in ("SSL_CERT_DIR", "SSLKEYLOGFILE"):
         with monkeypatch.context() as changed:
             changed.setenv(name, str(tmp_path / "elsewhere"))
