@@ -91,13 +91,14 @@ class Exchange(Generic[Resource]):
         session: Whose call it is.
     """
 
+    _answered_in: Dialect  # known once a 200 was decoded
+
     def __init__(self, resource: type[Resource], call: Call, server: Server, session: Session) -> None:
         self._resource: type[Resource] = resource
         self._call = call
         self._server = server
         self._session = session
         self._end = time.monotonic() + server.timeout
-        self._answered_in: Dialect = call.dialect
 
     def run(self) -> Resource:
         """Make the call by way of the generated client, and verify that every field sent is in what came back.
