@@ -40,7 +40,6 @@ class NeptunClient:
             from Neptun's public source speaks); else ``$NEPTUN_DIALECT``, else ``documented``. Answers are read in
             either.
         timeout: Seconds that a call may take as a whole: every attempt, the waits between them, and reading the answer.
-            Looking up the server's name is the one part that the operating system bounds instead.
         max_retries: How often a call is sent again after a connection that failed or was lost, or a 429, 502, 503 or
             504; 0 switches this off. Both operations set absolute values, so that sending one twice is safe.
         allow_http: Allow plain http, which anyone on the way can read, to a host that is not loopback.

@@ -259,7 +259,9 @@ def from_fault(call: Call, fault: httpx.HTTPError, origin: str, status_code: int
         problem = f"the answer's body cannot be decompressed ({what})"
         next_step = f"Check what stands at {origin}"
     elif isinstance(fault, httpx.TimeoutException):
-        problem = f"{origin} did not answer within the call's timeout ({type(fault).__name__})"
+        phase = type(fault).__name__
+        what = phase if what == phase else f"{phase}: {what}"
+        problem = f"{origin} did not answer within the call's timeout ({what})"
         next_step = f"{again}; or allow more time with timeout="
     elif isinstance(fault, _NOT_SENT):
         problem = f"cannot connect to {origin} ({what})"

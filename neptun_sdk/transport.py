@@ -4,10 +4,12 @@ import functools
 import os
 import socket
 import ssl
+import threading
 import time
 import urllib.request
 import weakref
 from collections.abc import Iterable
+from concurrent.futures import Future
 from typing import Any
 
 import httpcore
@@ -101,12 +103,8 @@ class _Network(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         # Looked up here, because a timeout counts anew for every address that a name stands for.
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as fault:  # UnicodeError: a label that is empty or too long
-            raise httpcore.ConnectError(str(fault)) from fault
         failed: Exception | None = None
-        for *_, address in found:
+        for *_, address in _look_up(host, port, _left(timeout, httpcore.ConnectTimeout)):
             try:
                 left = _left(timeout, httpcore.ConnectTimeout)
                 return _Stream(super().connect_tcp(str(address[0]), port, left, local_address, socket_options))
@@ -140,6 +138,35 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _look_up(host: str, port: int, timeout: float | None) -> list[Any]:
+    """The addresses of a name, as `socket.getaddrinfo` gives them.
+
+    That knows no timeout, and takes ten seconds and more where no name server answers. So a thread of its own calls it,
+    and is left behind where the time is over; it ends when the operating system gives up.
+    """
+    found: Future[list[Any]] = Future()
+
+    def look_up() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as fault:  # raised again by whoever waits
+            found.set_exception(fault)
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # there are too many, or the interpreter is about to end
+        look_up()
+    else:
+        thread.join(timeout)
+    if not found.done():
+        raise httpcore.ConnectTimeout(f"looking up {host} took too long")
+    try:
+        return found.result()
+    except (OSError, UnicodeError) as fault:  # UnicodeError: a label that is empty or too long
+        raise httpcore.ConnectError(str(fault)) from fault
 
 
 def _left(timeout: float | None, expired: type[httpcore.TimeoutException]) -> float | None:

@@ -293,12 +293,12 @@ TEXTS: list[tuple[Callable[[], errors.NeptunError], str]] = [
     ),
     (
         lambda: fault(httpx.ReadTimeout("late")),
-        "https://neptun.test did not answer within the call's timeout (ReadTimeout). The update may or may not have "
-        "been applied. 1 attempt was made. Call again later: sending the same values twice is safe; or allow more time "
-        "with timeout=.",
+        "https://neptun.test did not answer within the call's timeout (ReadTimeout: late). The update may or may not "
+        "have been applied. 1 attempt was made. Call again later: sending the same values twice is safe; or allow more "
+        "time with timeout=.",
     ),
     (
-        lambda: fault(httpx.ReadTimeout("late"), 200),
+        lambda: fault(httpx.ReadTimeout(""), 200),
         "https://neptun.test did not answer within the call's timeout (ReadTimeout). The update was applied. To see "
         "the result, send it again: sending the same values twice is safe; or allow more time with timeout=.",
     ),

@@ -2,6 +2,7 @@
 
 import itertools
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -146,6 +147,38 @@ def test_a_connection_that_nobody_accepts_is_given_up_at_the_deadline() -> None:
         for each in waiting:
             each.close()
     assert caught.value.applied is False
+
+
+def test_a_name_that_is_looked_up_for_ever_is_waited_for_until_the_deadline_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given_up = threading.Event()
+
+    def no_name_server(*_: object, **__: object) -> None:
+        given_up.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_name_server)
+    with NeptunClient(CANARY, 1, base_url="https://neptun.test", timeout=TIMEOUT) as client:
+        began = time.monotonic()
+        with pytest.raises(NeptunTimeoutError, match=r"\(ConnectTimeout: looking up neptun\.test took too") as caught:
+            client.update_project(123, name="New name")
+        assert TIMEOUT <= time.monotonic() - began < TIMEOUT + LATE
+    given_up.set()
+    assert caught.value.applied is False
+
+
+def test_where_no_thread_can_be_started_a_name_is_looked_up_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return start(thread)  # the server's own
+        raise RuntimeError("can't start new thread")
+
+    with RawServer(serves(answer())) as server, NeptunClient(CANARY, 1, base_url=server.base_url) as client:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        assert client.update_project(123, name="New name").id == 123
 
 
 def test_the_addresses_of_a_name_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
