@@ -205,6 +205,25 @@ def test_the_addresses_of_a_name_share_one_deadline(monkeypatch: pytest.MonkeyPa
     assert all(later < earlier for earlier, later in itertools.pairwise(tried))
 
 
+def test_an_address_that_uses_the_time_up_leaves_none_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+
+    def refuse_late(address: object, *_: object, **__: object) -> None:
+        tried.append(address)
+        time.sleep(TIMEOUT)
+        raise ConnectionRefusedError("refused")
+
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 443)) for host in ("127.0.0.1", "127.0.0.2")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+    monkeypatch.setattr(socket, "create_connection", refuse_late)
+    with (
+        NeptunClient(CANARY, 1, base_url="https://neptun.test", timeout=TIMEOUT) as client,
+        pytest.raises(NeptunTimeoutError, match=r"\(ConnectTimeout: the time of the call is over\)"),
+    ):
+        client.update_project(123, name="New name")
+    assert tried == [("127.0.0.1", 443)]
+
+
 def test_a_name_whose_first_address_refuses_is_reached_at_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     look_up = socket.getaddrinfo
 
