@@ -51,7 +51,7 @@ types: $(VENV)/.check ## check types: mypy --strict, pyright strict, and that ev
 
 check: lint types lint-spec check-generated ## every static check
 
-mutation: $(VENV)/.mutation ## change the code in every small way, and see that a test notices (an hour)
+mutation: $(VENV)/.mutation ## change the code in every small way, and see that a test notices (40 minutes)
 	rm -rf mutants
 	$(BIN)/mutmut run
 	$(BIN)/python scripts/mutation.py
