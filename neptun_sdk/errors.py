@@ -255,10 +255,13 @@ def from_fault(call: Call, fault: httpx.HTTPError, origin: str, status_code: int
     what = str(fault) or type(fault).__name__
     again = "To see the result, send it again" if applied else "Call again later"
     again = f"{again}: sending the same values twice is safe"
+    kind: type[NeptunError] = NeptunConnectionError
     if isinstance(fault, httpx.DecodingError):
+        kind = ResponseError
         problem = f"the answer's body cannot be decompressed ({what})"
         next_step = f"Check what stands at {origin}"
     elif isinstance(fault, httpx.TimeoutException):
+        kind = NeptunTimeoutError
         phase = type(fault).__name__
         what = phase if what == phase else f"{phase}: {what}"
         problem = f"{origin} did not answer within the call's timeout ({what})"
@@ -270,11 +273,6 @@ def from_fault(call: Call, fault: httpx.HTTPError, origin: str, status_code: int
         problem = f"the connection to {origin} broke before the whole answer had come ({what})"
         next_step = again
     text = f"{call}: {problem}. {_CHANGED[applied]}{_tried(call, status_code)} {next_step}."
-    kind: type[NeptunError] = NeptunConnectionError
-    if isinstance(fault, httpx.DecodingError):
-        kind = ResponseError
-    elif isinstance(fault, httpx.TimeoutException):
-        kind = NeptunTimeoutError
     return kind(text, **_of(call), applied=applied, status_code=status_code)
 
 

@@ -13,6 +13,18 @@ from neptun_sdk.sandbox.spec import load_spec
 # A session that no message, log or repr may ever show; it looks like a real one.
 CANARY = "Fe26.2**canary-0123456789abcdef*CANARY_session_value*~sealed"
 
+# A project as the contract's 200 body holds it.
+PROJECT: dict[str, object] = {
+    "id": 123,
+    "name": "New name",
+    "description": "About it",
+    "project_type": "web-site",
+    "programming_language": "typescript",
+    "created_at": "2025-02-16T17:42:11.000Z",
+    "updated_at": "2025-02-16T18:42:11.000Z",
+    "neptun_user_id": 1,
+}
+
 Answer = Callable[[httpx.Request], httpx.Response]
 
 
@@ -20,10 +32,8 @@ Answer = Callable[[httpx.Request], httpx.Response]
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SESSION_COOKIE", "USER_ID", "BASE_URL", "DIALECT"):
         monkeypatch.delenv(f"NEPTUN_{name}", raising=False)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
+    proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    for name in (*proxies, *map(str.lower, proxies), "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -52,16 +62,7 @@ def answering() -> Callable[[Answer], NeptunClient]:
 @pytest.fixture
 def project() -> dict[str, object]:
     """A project as the contract's 200 body holds it."""
-    return {
-        "id": 123,
-        "name": "New name",
-        "description": "About it",
-        "project_type": "web-site",
-        "programming_language": "typescript",
-        "created_at": "2025-02-16T17:42:11.000Z",
-        "updated_at": "2025-02-16T18:42:11.000Z",
-        "neptun_user_id": 1,
-    }
+    return dict(PROJECT)
 
 
 @pytest.fixture

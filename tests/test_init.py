@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-# Where they are installed, httpx loads these for its own command line.
-WITHOUT_CLI = "import sys; sys.modules.update(click=None, rich=None)"
+from bench.harness import WITHOUT_CLI
+
 CLIENT = "from neptun_sdk import NeptunClient; NeptunClient('a-session-cookie', 1).close()"
 
 

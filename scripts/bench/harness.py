@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+# What an import is timed in: where click and rich are installed, as they are for the tests, httpx loads them for its
+# own command line, and everything looks cheap beside that.
+WITHOUT_CLI = "import sys; sys.modules.update(click=None, rich=None)"
 BASE = "bare httpx"
 OURS = "neptun-sdk"
 Clock = Callable[[], float]
@@ -57,14 +60,19 @@ class Row:
         return len(self.measured) > 1
 
 
-def compare(samples: Mapping[str, list[float]]) -> list[Measured]:
-    """Compare the samples of each contender with the first one's of the same round."""
+def compare(samples: Mapping[str, list[float]], units: float = 1.0) -> list[Measured]:
+    """Compare the samples of each contender with the first one's of the same round.
+
+    Args:
+        samples: What was measured, by contender and in the order of the rounds.
+        units: How many units of the row one unit of the samples is, such as 1e6 for seconds as microseconds.
+    """
     base = next(iter(samples.values()))
     found: list[Measured] = []
     for name, taken in samples.items():
         ratios = [own / first for own, first in zip(taken, base, strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
-        found.append(Measured(name, statistics.median(taken), middle, low, high))
+        found.append(Measured(name, statistics.median(taken) * units, middle, low, high))
     return found
 
 

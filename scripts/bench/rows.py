@@ -11,12 +11,11 @@ from contextlib import ExitStack
 import httpx
 
 from bench.contenders import CONTENDERS, COOKIE, VENDORS, Contender
-from bench.harness import BASE, OURS, Measured, Row, compare, side_by_side
-from bench.server import TinyServer
+from bench.harness import BASE, OURS, WITHOUT_CLI, Measured, Row, compare, side_by_side
+from bench.server import NAME, TinyServer
 from neptun_sdk import NeptunClient
 
 KIB = 1024
-WITHOUT_CLI = "import sys; sys.modules.update(click=None, rich=None)"
 
 
 def cpu_of_a_call(base_url: str, contenders: dict[str, Contender], project_id: int, rounds: int) -> list[Measured]:
@@ -24,7 +23,7 @@ def cpu_of_a_call(base_url: str, contenders: dict[str, Contender], project_id: i
     with ExitStack() as stack:
         calls = {name: make(base_url, project_id, stack) for name, make in contenders.items()}
         samples = side_by_side(calls, rounds, batch=0.05)
-    return compare({name: [seconds * 1e6 for seconds in taken] for name, taken in samples.items()})
+    return compare(samples, units=1e6)
 
 
 def ratio_of(measured: list[Measured], name: str = OURS) -> float:
@@ -58,18 +57,14 @@ def clients(rounds: int) -> Iterator[Row]:
         batch=0.05,
         clock=time.perf_counter,
     )
-    measured = compare({name: [seconds * 1e3 for seconds in taken] for name, taken in made.items()})
+    measured = compare(made, units=1e3)
     medians = {each.name: each.median for each in measured}
     met = medians["NeptunClient(…)"] <= 1 and medians["client.with_session(…)"] <= 0.3
     yield Row("one more client, one more user", "ms", "at most 1 ms, at most 0.3 ms", measured, met)
 
 
 def imports(rounds: int, vendors: bool) -> Iterator[Row]:
-    """What an import costs in a fresh interpreter, without what the interpreter itself costs.
-
-    Without rich and click, too: where they are installed, as they are for the tests, httpx loads them for its own
-    command line, and everything looks cheap beside that.
-    """
+    """What an import costs in a fresh interpreter, without what the interpreter itself costs."""
     modules = ["httpx", "neptun_sdk", *(["stripe", "openai"] if vendors else [])]
     taken: dict[str, list[float]] = {module: [] for module in modules}
     for number in range(rounds + 1):
@@ -77,8 +72,8 @@ def imports(rounds: int, vendors: bool) -> Iterator[Row]:
         for module in modules:
             seconds = start(f"{WITHOUT_CLI}; import {module}") - idle
             if number:
-                taken[module].append(seconds * 1e3)
-    measured = compare(taken)
+                taken[module].append(seconds)
+    measured = compare(taken, units=1e3)
     yield Row("import", "ms", "at most 1.5", measured, ratio_of(measured, "neptun_sdk") <= 1.5)
 
 
@@ -110,11 +105,11 @@ def threads(base_url: str, rounds: int, amount: int) -> Iterator[Row]:
 MEMORY = """
 import json, sys, psutil
 from neptun_sdk import NeptunClient
-base_url, calls = sys.argv[1], int(sys.argv[2])
+base_url, calls, cookie, name = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
 rss = psutil.Process().memory_info
-with NeptunClient("Fe26.2**a-session-cookie-of-the-usual-form", 1, base_url=base_url) as client:
+with NeptunClient(cookie, 1, base_url=base_url) as client:
     for number in range(calls + 1000):
-        client.update_project(1, name="New name")
+        client.update_project(1, name=name)
         if number == 999:
             before = rss().rss
     grown = rss().rss - before
@@ -126,7 +121,7 @@ with NeptunClient("Fe26.2**a-session-cookie-of-the-usual-form", 1, base_url=base
 
 def memory(base_url: str, amount: int) -> Iterator[Row]:
     """What stays in memory, in a process of its own."""
-    command = [sys.executable, "-c", MEMORY, base_url, str(amount)]
+    command = [sys.executable, "-c", MEMORY, base_url, str(amount), COOKIE, NAME]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
     grown, sessions = (value / KIB / KIB for value in json.loads(done.stdout))
     for what, value, most in (

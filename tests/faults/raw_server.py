@@ -10,17 +10,10 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from tests.conftest import PROJECT
+
 Script = Callable[[socket.socket], None]
 
-PROJECT = {
-    "id": 123,
-    "name": "New name",
-    "project_type": "web-site",
-    "programming_language": "typescript",
-    "created_at": "2025-02-16T17:42:11.000Z",
-    "updated_at": "2025-02-16T18:42:11.000Z",
-    "neptun_user_id": 1,
-}
 BODY = json.dumps({"project": PROJECT}).encode()
 
 

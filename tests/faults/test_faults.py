@@ -25,8 +25,8 @@ from neptun_sdk import (
     ResponseError,
     UpdateNotAppliedError,
 )
-from tests.conftest import CANARY
-from tests.faults.raw_server import BODY, PROJECT, RawServer, Script, answer, receive, reset, sends, serves
+from tests.conftest import CANARY, PROJECT
+from tests.faults.raw_server import BODY, RawServer, Script, answer, receive, reset, sends, serves
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -242,7 +242,7 @@ def test_a_connection_that_the_server_closes_while_the_next_call_is_on_its_way_i
 WRONG: list[object] = [None, True, 0, -1, 1.5, "text", "", [], [1], {}, {"a": 1}]
 
 
-@pytest.mark.parametrize("name", [*PROJECT, "description"])
+@pytest.mark.parametrize("name", PROJECT)
 def test_a_wrong_json_type_in_any_field_is_a_typed_error(name: str) -> None:
     answers = [answer(json.dumps({"project": {**PROJECT, name: value}}).encode()) for value in WRONG]
     right = {"id": (int,), "neptun_user_id": (int,), "description": (str, type(None))}.get(name, (str,))

@@ -10,8 +10,8 @@ import pytest
 
 from neptun_sdk import ArgumentError, NeptunClient, NeptunConnectionError
 from neptun_sdk.transport import LIMITS
-from tests.conftest import CANARY
-from tests.faults.raw_server import PROJECT, RawServer, answer, receive, sends
+from tests.conftest import CANARY, PROJECT
+from tests.faults.raw_server import RawServer, answer, receive, sends
 
 THREADS = 64
 CALLS = 10_000
