@@ -13,11 +13,11 @@ from neptun_sdk.models import ENVELOPES, contract_fields
 from neptun_sdk.session import COOKIE_NAME
 
 OPERATIONS = {
-    "update_project": ("UpdateProjectRequest", "UpdateProjectResponse", Project),
-    "update_project_import": ("UpdateProjectImportRequest", "UpdateProjectImportResponse", ProjectImport),
+    "update_project": ("UpdateProjectRequest", "ProjectEnvelope", Project),
+    "update_project_import": ("UpdateProjectImportRequest", "ProjectImportEnvelope", ProjectImport),
 }
 TYPES: dict[object, dict[str, Any]] = {
-    int: {"type": "integer"},
+    int: {"type": "integer", "format": "int64"},
     str: {"type": "string"},
     str | None: {"type": "string", "nullable": True},
     datetime: {"type": "string", "format": "date-time"},

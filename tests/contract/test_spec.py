@@ -81,7 +81,7 @@ def test_every_path_parameter_is_a_positive_integer(spec: dict[str, Any]) -> Non
     parameters = spec["components"]["parameters"].values()
     assert [parameter["name"] for parameter in parameters] == ["user_id", "project_id", "import_id"]
     assert all(parameter["required"] and parameter["in"] == "path" for parameter in parameters)
-    assert all(parameter["schema"] == {"type": "integer", "minimum": 1} for parameter in parameters)
+    assert all(parameter["schema"] == {"type": "integer", "format": "int64", "minimum": 1} for parameter in parameters)
 
 
 def test_values_that_the_server_owns_are_open_strings_that_name_the_known_ones(spec: dict[str, Any]) -> None:

@@ -1,19 +1,23 @@
 """Contains all the data models used in inputs/outputs"""
 
-from .error import Error
+from .error_body import ErrorBody
+from .error_data import ErrorData
+from .issue import Issue
 from .project import Project
+from .project_envelope import ProjectEnvelope
 from .project_import import ProjectImport
+from .project_import_envelope import ProjectImportEnvelope
 from .update_project_import_request import UpdateProjectImportRequest
-from .update_project_import_response import UpdateProjectImportResponse
 from .update_project_request import UpdateProjectRequest
-from .update_project_response import UpdateProjectResponse
 
 __all__ = (
-    "Error",
+    "ErrorBody",
+    "ErrorData",
+    "Issue",
     "Project",
+    "ProjectEnvelope",
     "ProjectImport",
+    "ProjectImportEnvelope",
     "UpdateProjectImportRequest",
-    "UpdateProjectImportResponse",
     "UpdateProjectRequest",
-    "UpdateProjectResponse",
 )

@@ -6,9 +6,9 @@ import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
-from ...models.error import Error
+from ...models.error_body import ErrorBody
+from ...models.project_import_envelope import ProjectImportEnvelope
 from ...models.update_project_import_request import UpdateProjectImportRequest
-from ...models.update_project_import_response import UpdateProjectImportResponse
 from ...types import Response
 
 
@@ -40,34 +40,34 @@ def _get_kwargs(
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Error | UpdateProjectImportResponse | None:
+) -> ErrorBody | ProjectImportEnvelope | None:
     if response.status_code == 200:
-        response_200 = UpdateProjectImportResponse.from_dict(response.json())
+        response_200 = ProjectImportEnvelope.from_dict(response.json())
 
         return response_200
 
     if response.status_code == 400:
-        response_400 = Error.from_dict(response.json())
+        response_400 = ErrorBody.from_dict(response.json())
 
         return response_400
 
     if response.status_code == 401:
-        response_401 = Error.from_dict(response.json())
+        response_401 = ErrorBody.from_dict(response.json())
 
         return response_401
 
     if response.status_code == 403:
-        response_403 = Error.from_dict(response.json())
+        response_403 = ErrorBody.from_dict(response.json())
 
         return response_403
 
     if response.status_code == 404:
-        response_404 = Error.from_dict(response.json())
+        response_404 = ErrorBody.from_dict(response.json())
 
         return response_404
 
     if response.status_code == 500:
-        response_500 = Error.from_dict(response.json())
+        response_500 = ErrorBody.from_dict(response.json())
 
         return response_500
 
@@ -79,7 +79,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Error | UpdateProjectImportResponse]:
+) -> Response[ErrorBody | ProjectImportEnvelope]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -95,7 +95,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: UpdateProjectImportRequest,
-) -> Response[Error | UpdateProjectImportResponse]:
+) -> Response[ErrorBody | ProjectImportEnvelope]:
     """Update a project import
 
      Updates an existing import resource within a project. The project and the import must belong to the
@@ -119,7 +119,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Error | UpdateProjectImportResponse]
+        Response[ErrorBody | ProjectImportEnvelope]
     """
 
     kwargs = _get_kwargs(
@@ -143,7 +143,7 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: UpdateProjectImportRequest,
-) -> Error | UpdateProjectImportResponse | None:
+) -> ErrorBody | ProjectImportEnvelope | None:
     """Update a project import
 
      Updates an existing import resource within a project. The project and the import must belong to the
@@ -167,7 +167,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Error | UpdateProjectImportResponse
+        ErrorBody | ProjectImportEnvelope
     """
 
     return sync_detailed(
@@ -186,7 +186,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: UpdateProjectImportRequest,
-) -> Response[Error | UpdateProjectImportResponse]:
+) -> Response[ErrorBody | ProjectImportEnvelope]:
     """Update a project import
 
      Updates an existing import resource within a project. The project and the import must belong to the
@@ -210,7 +210,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Error | UpdateProjectImportResponse]
+        Response[ErrorBody | ProjectImportEnvelope]
     """
 
     kwargs = _get_kwargs(
@@ -232,7 +232,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: UpdateProjectImportRequest,
-) -> Error | UpdateProjectImportResponse | None:
+) -> ErrorBody | ProjectImportEnvelope | None:
     """Update a project import
 
      Updates an existing import resource within a project. The project and the import must belong to the
@@ -256,7 +256,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Error | UpdateProjectImportResponse
+        ErrorBody | ProjectImportEnvelope
     """
 
     return (

@@ -6,9 +6,9 @@ import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
-from ...models.error import Error
+from ...models.error_body import ErrorBody
+from ...models.project_envelope import ProjectEnvelope
 from ...models.update_project_request import UpdateProjectRequest
-from ...models.update_project_response import UpdateProjectResponse
 from ...types import Response
 
 
@@ -38,34 +38,34 @@ def _get_kwargs(
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Error | UpdateProjectResponse | None:
+) -> ErrorBody | ProjectEnvelope | None:
     if response.status_code == 200:
-        response_200 = UpdateProjectResponse.from_dict(response.json())
+        response_200 = ProjectEnvelope.from_dict(response.json())
 
         return response_200
 
     if response.status_code == 400:
-        response_400 = Error.from_dict(response.json())
+        response_400 = ErrorBody.from_dict(response.json())
 
         return response_400
 
     if response.status_code == 401:
-        response_401 = Error.from_dict(response.json())
+        response_401 = ErrorBody.from_dict(response.json())
 
         return response_401
 
     if response.status_code == 403:
-        response_403 = Error.from_dict(response.json())
+        response_403 = ErrorBody.from_dict(response.json())
 
         return response_403
 
     if response.status_code == 404:
-        response_404 = Error.from_dict(response.json())
+        response_404 = ErrorBody.from_dict(response.json())
 
         return response_404
 
     if response.status_code == 500:
-        response_500 = Error.from_dict(response.json())
+        response_500 = ErrorBody.from_dict(response.json())
 
         return response_500
 
@@ -77,7 +77,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Error | UpdateProjectResponse]:
+) -> Response[ErrorBody | ProjectEnvelope]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -92,7 +92,7 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: UpdateProjectRequest,
-) -> Response[Error | UpdateProjectResponse]:
+) -> Response[ErrorBody | ProjectEnvelope]:
     """Update a project
 
      Updates the details of an existing project, which must belong to the user.
@@ -113,7 +113,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Error | UpdateProjectResponse]
+        Response[ErrorBody | ProjectEnvelope]
     """
 
     kwargs = _get_kwargs(
@@ -135,7 +135,7 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     body: UpdateProjectRequest,
-) -> Error | UpdateProjectResponse | None:
+) -> ErrorBody | ProjectEnvelope | None:
     """Update a project
 
      Updates the details of an existing project, which must belong to the user.
@@ -156,7 +156,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Error | UpdateProjectResponse
+        ErrorBody | ProjectEnvelope
     """
 
     return sync_detailed(
@@ -173,7 +173,7 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     body: UpdateProjectRequest,
-) -> Response[Error | UpdateProjectResponse]:
+) -> Response[ErrorBody | ProjectEnvelope]:
     """Update a project
 
      Updates the details of an existing project, which must belong to the user.
@@ -194,7 +194,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Error | UpdateProjectResponse]
+        Response[ErrorBody | ProjectEnvelope]
     """
 
     kwargs = _get_kwargs(
@@ -214,7 +214,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     body: UpdateProjectRequest,
-) -> Error | UpdateProjectResponse | None:
+) -> ErrorBody | ProjectEnvelope | None:
     """Update a project
 
      Updates the details of an existing project, which must belong to the user.
@@ -235,7 +235,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Error | UpdateProjectResponse
+        ErrorBody | ProjectEnvelope
     """
 
     return (

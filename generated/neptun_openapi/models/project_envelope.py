@@ -1,38 +1,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-T = TypeVar("T", bound="Error")
+if TYPE_CHECKING:
+    from ..models.project import Project
+
+
+T = TypeVar("T", bound="ProjectEnvelope")
 
 
 @_attrs_define
-class Error:
-    """The body of every answer other than 200.
-
+class ProjectEnvelope:
+    """
     Attributes:
-        status_code (int): The status code of the answer Example: 404.
-        message (str): What went wrong Example: Project not found.
+        project (Project): A project of a user.
     """
 
-    status_code: int
-    message: str
+    project: Project
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        status_code = self.status_code
-
-        message = self.message
+        project = self.project.to_dict()
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
-                "statusCode": status_code,
-                "message": message,
+                "project": project,
             }
         )
 
@@ -40,18 +38,17 @@ class Error:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.project import Project  # noqa: PLC0415
+
         d = dict(src_dict)
-        status_code = d.pop("statusCode")
+        project = Project.from_dict(d.pop("project"))
 
-        message = d.pop("message")
-
-        error = cls(
-            status_code=status_code,
-            message=message,
+        project_envelope = cls(
+            project=project,
         )
 
-        error.additional_properties = d
-        return error
+        project_envelope.additional_properties = d
+        return project_envelope
 
     @property
     def additional_keys(self) -> list[str]:

@@ -7,30 +7,30 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 if TYPE_CHECKING:
-    from ..models.project import Project
+    from ..models.project_import import ProjectImport
 
 
-T = TypeVar("T", bound="UpdateProjectResponse")
+T = TypeVar("T", bound="ProjectImportEnvelope")
 
 
 @_attrs_define
-class UpdateProjectResponse:
+class ProjectImportEnvelope:
     """
     Attributes:
-        project (Project): A project of a user.
+        import_ (ProjectImport): An import of source material inside a project.
     """
 
-    project: Project
+    import_: ProjectImport
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        project = self.project.to_dict()
+        import_ = self.import_.to_dict()
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
-                "project": project,
+                "import": import_,
             }
         )
 
@@ -38,17 +38,17 @@ class UpdateProjectResponse:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.project import Project  # noqa: PLC0415
+        from ..models.project_import import ProjectImport  # noqa: PLC0415
 
         d = dict(src_dict)
-        project = Project.from_dict(d.pop("project"))
+        import_ = ProjectImport.from_dict(d.pop("import"))
 
-        update_project_response = cls(
-            project=project,
+        project_import_envelope = cls(
+            import_=import_,
         )
 
-        update_project_response.additional_properties = d
-        return update_project_response
+        project_import_envelope.additional_properties = d
+        return project_import_envelope
 
     @property
     def additional_keys(self) -> list[str]:

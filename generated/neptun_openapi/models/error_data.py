@@ -6,49 +6,62 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
-    from ..models.project_import import ProjectImport
+    from ..models.issue import Issue
 
 
-T = TypeVar("T", bound="UpdateProjectImportResponse")
+T = TypeVar("T", bound="ErrorData")
 
 
 @_attrs_define
-class UpdateProjectImportResponse:
-    """
+class ErrorData:
+    """More about an error; a 400 lists the problems of the request here.
+
     Attributes:
-        import_ (ProjectImport): An import of source material inside a project.
+        issues (list[Issue] | Unset):
     """
 
-    import_: ProjectImport
+    issues: list[Issue] | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        import_ = self.import_.to_dict()
+        issues: list[dict[str, Any]] | Unset = UNSET
+        if not isinstance(self.issues, Unset):
+            issues = []
+            for issues_item_data in self.issues:
+                issues_item = issues_item_data.to_dict()
+                issues.append(issues_item)
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "import": import_,
-            }
-        )
+        field_dict.update({})
+        if issues is not UNSET:
+            field_dict["issues"] = issues
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
-        from ..models.project_import import ProjectImport  # noqa: PLC0415
+        from ..models.issue import Issue  # noqa: PLC0415
 
         d = dict(src_dict)
-        import_ = ProjectImport.from_dict(d.pop("import"))
+        _issues = d.pop("issues", UNSET)
+        issues: list[Issue] | Unset = UNSET
+        if _issues is not UNSET:
+            issues = []
+            for issues_item_data in _issues:
+                issues_item = Issue.from_dict(issues_item_data)
 
-        update_project_import_response = cls(
-            import_=import_,
+                issues.append(issues_item)
+
+        error_data = cls(
+            issues=issues,
         )
 
-        update_project_import_response.additional_properties = d
-        return update_project_import_response
+        error_data.additional_properties = d
+        return error_data
 
     @property
     def additional_keys(self) -> list[str]:
