@@ -1,4 +1,7 @@
-"""Update Neptun projects and project imports from Python."""
+"""Update Neptun projects and project imports from Python.
+
+Only the names in ``__all__`` are public; modules may move.
+"""
 
 from neptun_sdk._version import __version__
 from neptun_sdk.client import NeptunClient
@@ -15,26 +18,30 @@ from neptun_sdk.errors import (
     ResponseError,
     ServerError,
     StatusError,
-    UpdateNotAppliedError,
+    UpdateNotVerifiedError,
 )
-from neptun_sdk.models import Project, ProjectImport
+from neptun_sdk.models import Dialect, ProgrammingLanguage, Project, ProjectImport, ProjectType, SourceType
 
 __all__ = [
     "ArgumentError",
     "AuthenticationError",
     "BadRequestError",
+    "Dialect",
     "NeptunClient",
     "NeptunConnectionError",
     "NeptunError",
     "NeptunTimeoutError",
     "NotFoundError",
     "PermissionDeniedError",
+    "ProgrammingLanguage",
     "Project",
     "ProjectImport",
+    "ProjectType",
     "RateLimitError",
     "ResponseError",
     "ServerError",
+    "SourceType",
     "StatusError",
-    "UpdateNotAppliedError",
+    "UpdateNotVerifiedError",
     "__version__",
 ]

@@ -1,28 +1,34 @@
-"""NeptunClient: one method per operation of the contract, and the one path that every call takes."""
+"""NeptunClient: one method per operation of the contract."""
 
-import sys
+from __future__ import annotations
+
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, Unpack, cast
 
 import httpx
 
-from neptun_sdk import dialects
-from neptun_sdk._version import __version__
-from neptun_sdk.arguments import (
-    check_base_url,
-    check_dialect,
-    check_fields,
-    check_id,
-    check_max_retries,
-    check_timeout,
-)
-from neptun_sdk.dialects import Dialect
-from neptun_sdk.errors import ArgumentError, Call
-from neptun_sdk.models import Project, ProjectImport, Resource
+from neptun_sdk.arguments import Settings, check_base_url, check_fields, check_id, environment
+from neptun_sdk.dialects import wire_name
+from neptun_sdk.errors import ArgumentError, NeptunError
+from neptun_sdk.models import Dialect, ProgrammingLanguage, Project, ProjectImport, ProjectType, ResourceT, SourceType
 from neptun_sdk.session import Session
 
-USER_AGENT = f"neptun-sdk/{__version__} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
+if TYPE_CHECKING:
+    from neptun_sdk.operations import Operation
+
+
+class _Settings(TypedDict, total=False):
+    """The keywords that all ways of making a client take."""
+
+    base_url: str | None
+    dialect: Dialect | None
+    timeout: float
+    max_retries: int
+    max_response_size: int
+    allow_http: bool
+    transport: httpx.BaseTransport | None
 
 
 class NeptunClient:
@@ -36,16 +42,18 @@ class NeptunClient:
         user_id: The id of that user, else ``$NEPTUN_USER_ID``.
         base_url: The server, such as ``https://host`` or ``https://host/prefix``; else ``$NEPTUN_BASE_URL``, else the
             production server that the contract names.
-        dialect: What the server speaks: ``documented`` (the published contract) or ``deployed`` (what a server built
-            from Neptun's public source speaks); else ``$NEPTUN_DIALECT``, else ``documented``. Answers are read in
-            either.
-        timeout: Seconds that a call may take as a whole: every attempt, the waits between them, and reading the answer.
-        max_retries: How often a call is sent again after a connection that failed or was lost, or a 429, 502, 503 or
+        dialect: What requests are written in: ``documented`` (the published contract) or ``deployed`` (the names that a
+            server built from Neptun's public source knows); else ``$NEPTUN_DIALECT``, else ``documented``. Responses
+            are read in either.
+        timeout: The seconds that a call may take as a whole: every attempt, the waits between them, and reading the
+            response.
+        max_retries: How often a request is sent again after a connection that failed or broke, or a 429, 502, 503 or
             504; 0 switches this off. Both operations set absolute values, so that sending one twice is safe.
+        max_response_size: The largest response that is read, in bytes as decompressed.
         allow_http: Allow plain http, which anyone on the way can read, to a host that is not loopback.
         transport: The `httpx.BaseTransport` to send with, for tests, custom CAs or own proxies. It stays the caller's
             to close, the proxy variables (``HTTPS_PROXY`` …) do not apply to it, and it may overrun ``timeout`` by the
-            length of one operation, because it counts each read anew.
+            length of one operation, because its timeouts count for each read alone.
 
     Raises:
         ArgumentError: An argument, or the environment variable in its place, is missing or cannot be right.
@@ -60,32 +68,52 @@ class NeptunClient:
         dialect: Dialect | None = None,
         timeout: float = 30.0,
         max_retries: int = 2,
+        max_response_size: int = 16 * 1024 * 1024,
         allow_http: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         try:
-            self._session = Session(session_cookie, user_id)
-        except ArgumentError as refused:
-            raise refused.with_traceback(None) from None  # the frames below hold what was given
+            self._session: Session | None = Session.from_environment(session_cookie, user_id)
+        except ArgumentError as error:
+            raise error.with_traceback(None) from None  # the frames below hold the argument
         finally:
             del session_cookie  # a traceback that shows local variables must not show it
-        url = check_base_url(base_url, allow_http)
-        # The generated client and httpcore are loaded with the first client, so that importing the SDK costs little.
-        from neptun_sdk.exchange import ENCODINGS, Server
-        from neptun_sdk.transport import Transport
-
-        self._server: Server = Server(
+        url = check_base_url(base_url, allow_http=allow_http)
+        if not (transport is None or isinstance(transport, httpx.BaseTransport)):
+            raise ArgumentError(f"transport must be an httpx.BaseTransport, not {type(transport).__name__}.")
+        self._settings = Settings(
             base_url=str(url).rstrip("/"),
             origin=str(url.copy_with(raw_path=b"/")).rstrip("/"),
-            headers={"Accept": "application/json", "Accept-Encoding": ", ".join(ENCODINGS), "User-Agent": USER_AGENT},
-            dialect=check_dialect(dialect),
-            timeout=check_timeout(timeout),
-            max_retries=check_max_retries(max_retries),
-            transport=Transport(url, allow_http) if transport is None else transport,
+            dialect=dialect if dialect is not None else cast("Dialect", environment("NEPTUN_DIALECT") or "documented"),
+            timeout=timeout,
+            max_retries=max_retries,
+            max_response_size=max_response_size,
         )
-        self._owns_server = True
-        self._owns_transport = transport is None
+        # The generated client and httpcore are loaded with the first client, so that importing the SDK costs little.
+        from neptun_sdk.connections import Connections
+        from neptun_sdk.operations import Operations
+
+        self._operations = Operations
+        self._connections = Connections(url, allow_http=allow_http, transport=transport)
+        self._owns_connections = True
         self._closed = False
+
+    @classmethod
+    def shared(cls, **settings: Unpack[_Settings]) -> Self:
+        """Make a client without a session, for a service that acts for its users only.
+
+        It makes no calls itself: `with_session` returns a client that does, on its connections. Neither reads
+        ``$NEPTUN_SESSION_COOKIE`` or ``$NEPTUN_USER_ID``, so that no request can act as anybody but its own user.
+
+        Args:
+            settings: The keywords of `NeptunClient` from ``base_url`` on.
+
+        Raises:
+            ArgumentError: An argument, or the environment variable in its place, cannot be right.
+        """
+        client = cls("replaced-below", 1, **settings)
+        client._session = None
+        return client
 
     def update_project(
         self,
@@ -93,13 +121,13 @@ class NeptunClient:
         *,
         name: str | None = None,
         description: str | None = None,
-        project_type: str | None = None,
-        programming_language: str | None = None,
+        project_type: ProjectType | None = None,
+        programming_language: ProgrammingLanguage | None = None,
     ) -> Project:
         """Update the details of a project of this user (contract: *Update Project Endpoint*, PATCH).
 
-        Only the fields given are sent and changed: ``None`` leaves a field as it is, ``""`` clears a text. A call that
-        returns has been applied, field by field.
+        Only the fields given are sent and changed: ``None`` leaves a field as it is, ``""`` clears a text. When the
+        call returns, every field sent has come back as it was sent.
 
         Args:
             project_id: The id of the project, a positive int.
@@ -109,33 +137,23 @@ class NeptunClient:
             programming_language: The new main programming language, one of the server's values, such as ``typescript``.
 
         Returns:
-            The project as it is after the update.
+            The project as the server returned it. A deployed server stores a later ``updated_at`` just afterwards.
 
         Raises:
             ArgumentError: An argument cannot be right, or no field was given; nothing was sent.
-            NeptunConnectionError: No usable answer came back (`NeptunTimeoutError`: not in time).
+            NeptunConnectionError: No usable response came back (`NeptunTimeoutError`: not in time).
             StatusError: The server refused or failed; the classes for 400, 401, 403, 404, 429 and 5xx derive from it.
-            ResponseError: The answer is outside the contract.
-            UpdateNotAppliedError: The server answered 200 without applying every field.
+            ResponseError: The response is outside the contract.
+            UpdateNotVerifiedError: The server returned 200, but a field came back different.
         """
-        return self._call(
-            Project,
-            "update_project",
-            {"project_id": project_id},
-            {
-                "name": name,
-                "description": description,
-                "project_type": project_type,
-                "programming_language": programming_language,
-            },
-        )
+        return self._call(self._operations.UPDATE_PROJECT, locals())
 
     def update_project_import(
         self,
         project_id: int,
         import_id: int,
         *,
-        source_type: str | None = None,
+        source_type: SourceType | None = None,
         source_path: str | None = None,
         title: str | None = None,
         description: str | None = None,
@@ -143,7 +161,7 @@ class NeptunClient:
         """Update an import inside a project of this user (contract: *Update Project Import Endpoint*, PUT).
 
         Only the fields given are sent and changed, although the method is PUT: ``None`` leaves a field as it is, ``""``
-        clears a text. A call that returns has been applied, field by field.
+        clears a text. When the call returns, every field sent has come back as it was sent.
 
         Args:
             project_id: The id of the project, a positive int.
@@ -155,88 +173,128 @@ class NeptunClient:
             description: The new description.
 
         Returns:
-            The import as it is after the update.
+            The import as the server returned it. A deployed server stores a later ``updated_at`` just afterwards.
 
         Raises:
             ArgumentError: An argument cannot be right, or no field was given; nothing was sent.
-            NeptunConnectionError: No usable answer came back (`NeptunTimeoutError`: not in time).
+            NeptunConnectionError: No usable response came back (`NeptunTimeoutError`: not in time).
             StatusError: The server refused or failed; the classes for 400, 401, 403, 404, 429 and 5xx derive from it.
-            ResponseError: The answer is outside the contract.
-            UpdateNotAppliedError: The server answered 200 without applying every field.
+            ResponseError: The response is outside the contract.
+            UpdateNotVerifiedError: The server returned 200, but a field came back different.
         """
-        return self._call(
-            ProjectImport,
-            "update_project_import",
-            {"project_id": project_id, "import_id": import_id},
-            {"source_type": source_type, "source_path": source_path, "title": title, "description": description},
-        )
+        return self._call(self._operations.UPDATE_PROJECT_IMPORT, locals())
 
-    def with_session(self, session_cookie: str | None, user_id: int | None) -> "NeptunClient":
-        """Return a client for another user that shares this client's connections and settings.
+    def with_session(self, session_cookie: str, user_id: int) -> Self:
+        """Return a client for another user, on the same connections and with the same settings.
+
+        Closing it closes nothing of this one's; closing this one ends both.
 
         Args:
-            session_cookie: The other user's cookie, as for `NeptunClient`.
-            user_id: The other user's id, as for `NeptunClient`.
-
-        Returns:
-            A client of its own. Closing it closes nothing of this one's; closing this one ends both.
+            session_cookie: The other user's cookie; never taken from the environment.
+            user_id: The other user's id; never taken from the environment.
 
         Raises:
             ArgumentError: One of the two is missing or cannot be right.
         """
-        other = object.__new__(NeptunClient)
         try:
-            other._session = Session(session_cookie, user_id)
-        except ArgumentError as refused:
-            raise refused.with_traceback(None) from None
+            return self._derive(_session=Session(session_cookie, user_id))
+        except ArgumentError as error:
+            raise error.with_traceback(None) from None
         finally:
             del session_cookie
-        other._server = self._server
-        other._owns_server = other._owns_transport = False
-        other._closed = self._closed
-        return other
+
+    def with_options(self, *, timeout: float | None = None, max_retries: int | None = None) -> Self:
+        """Return a client for the same user, on the same connections, with other settings.
+
+        Closing it closes nothing of this one's; closing this one ends both.
+
+        Args:
+            timeout: The seconds that a call may take as a whole; ``None`` leaves it as it is.
+            max_retries: How often a request is sent again; ``None`` leaves it as it is.
+
+        Raises:
+            ArgumentError: One of the two cannot be right.
+        """
+        given = {"timeout": timeout, "max_retries": max_retries}
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        return self._derive(_settings=replace(self._settings, **changes))
 
     def close(self) -> None:
         """Close the connections that this client opened; calling it again does nothing."""
         self._closed = True
-        if self._owns_server:
-            self._server.closed = True
-        if self._owns_transport:
-            self._server.transport.close()
+        if self._owns_connections:
+            self._connections.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_server"):
-            return "<NeptunClient, of which an argument was refused>"
-        url, dialect = self._server.base_url, self._server.dialect
-        return f"NeptunClient(base_url={url!r}, dialect={dialect!r}, session={self._session!r})"
+        if not hasattr(self, "_connections"):
+            return f"<{type(self).__name__}, whose arguments were refused>"
+        url, dialect = self._settings.base_url, self._settings.dialect
+        return f"{type(self).__name__}(base_url={url!r}, dialect={dialect!r}, session={self._session!r})"
 
-    def _call(
-        self, resource: type[Resource], operation: str, ids: Mapping[str, int], given: Mapping[str, str | None]
-    ) -> Resource:
-        """Check a call's arguments, which nothing is sent without, and make the call."""
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a NeptunClient is not pickled or copied, because it holds a session and connections; make one in each "
+            "process, or use with_options()"
+        )
+
+    def _derive(self, **changes: object) -> Self:
+        """Make a client from this one: the only way in which connections come to be shared."""
+        derived = self.__new__(type(self))
+        vars(derived).update(vars(self), _owns_connections=False, **changes)
+        return derived
+
+    def _call(self, operation: Operation[ResourceT], arguments: Mapping[str, Any]) -> ResourceT:
+        """Check the arguments of a method and make the call.
+
+        ``arguments`` are the method's own ``locals()``, so that no parameter can be forgotten: what is not an id of the
+        path is a field of the body.
+        """
+        from neptun_sdk.call import Call  # loaded with the first client, like the rest
+        from neptun_sdk.operations import CallInfo
+
+        session = self._session
         try:
-            if self._closed or self._server.closed:
+            if self._closed or self._connections.closed.is_set():
                 raise ArgumentError("this client is closed; make a new NeptunClient. Nothing was sent.")
-            for name, value in ids.items():
-                check_id(name, value)
-            fields = check_fields(given)
-            for name, text in fields.items():
-                if self._session.mask(text) != text:
-                    raise ArgumentError(f"{name} holds the session cookie, which is a secret; nothing was sent.")
-            if unstorable := dialects.unstorable(resource, self._server.dialect, fields):
-                raise ArgumentError(
-                    f"{' and '.join(unstorable)} cannot be stored by a server of the deployed dialect, which has no "
-                    "such field; leave out what it cannot store. Nothing was sent."
-                )
+            if session is None:
+                raise ArgumentError("a shared client has no session; call with_session first. Nothing was sent.")
+            ids, fields = self._check(operation, arguments, session)
+            info = CallInfo(operation, ids, fields, self._settings.dialect)
+            return Call(info, self._settings, self._connections, session).run()
         except ArgumentError as error:
-            raise ArgumentError(f"{operation}: {error}", operation=operation) from None
-        call = Call(operation, {"user_id": self._session.user_id, **ids}, resource, fields, self._server.dialect)
-        return self._server.run(resource, call, self._session)
+            applied = False if operation.updates else None
+            text = f"{operation.name}: {error}"
+            raise ArgumentError(text, operation=operation.name, applied=applied) from None
+        except NeptunError:
+            raise
+        except BaseException as exc:
+            # Such as KeyboardInterrupt, which can be raised anywhere: its frames may hold the cookie.
+            if session is not None:
+                session.mask_exception(exc)
+            self._connections.renew()
+            raise
+
+    def _check(
+        self, operation: Operation[Any], arguments: Mapping[str, Any], session: Session
+    ) -> tuple[dict[str, int], dict[str, str]]:
+        """Return the ids and the fields of a call, if all of them may be sent."""
+        ids = {"user_id": session.user_id}
+        for name in operation.ids[1:]:
+            ids[name] = check_id(name, arguments[name])
+        fields = {name: value for name, value in arguments.items() if name != "self" and name not in ids}
+        if operation.updates:
+            fields = check_fields(fields)
+        for name, text in fields.items():
+            if session.mask(text) != text:
+                raise ArgumentError(f"{name} holds the session cookie, which is a secret; nothing was sent.")
+            if wire_name(operation.resource, self._settings.dialect, name) is None:
+                raise ArgumentError(f"a deployed server has no {name}: leave it out. Nothing was sent.")
+        return ids, fields

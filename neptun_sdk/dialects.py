@@ -1,84 +1,111 @@
-"""Documented <-> deployed: the one place that knows how a deployed server differs from the published contract.
+"""Documented <-> deployed: the only module that knows how a deployed server differs from the published contract.
 
-The client speaks the names of the contract everywhere else. To drop the deployed dialect one day, delete what uses this
-module; nothing else knows of it.
+Everywhere else the SDK uses the names of the contract. To drop the deployed dialect one day, delete what uses this
+module.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any, Literal, cast, get_args
+from __future__ import annotations
 
-from neptun_sdk.models import ENVELOPES, Project, ProjectImport
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
-Dialect = Literal["documented", "deployed"]
+from neptun_sdk.models import Dialect, Project, ProjectImport, Resource
+
+if TYPE_CHECKING:
+    from neptun_sdk.operations import CallInfo, Operation
+
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
+HOW_TO_SET = "dialect={0!r} (NEPTUN_DIALECT={0})"
 
-# What a deployed server calls a field of the contract; None: it has no such field.
-_DEPLOYED_NAMES: Mapping[type[Any], Mapping[str, str | None]] = {
+# The name that a deployed server has for a field of the contract; None: it has no such field.
+DEPLOYED_NAMES: Mapping[type[Resource], Mapping[str, str | None]] = {
     Project: {"project_type": "type", "programming_language": "main_language"},
     ProjectImport: {"title": None, "description": None},
 }
-SWITCH = "dialect={0!r} (NEPTUN_DIALECT={0})"
+# A deployed server returns 404 for an update of these whenever its database fails, even after the update was stored.
+_UNRELIABLE_404 = (ProjectImport,)
+_MAX_ID = 2_147_483_647  # of the columns of a deployed server's database
+_MAX_IMPORT_BODY = 2_000_000  # bytes of a PUT, from which on a deployed server refuses it
 
 
-def unstorable(resource: type[Any], dialect: Dialect, names: Collection[str]) -> list[str]:
-    """The fields, of those named, that a server of this dialect has no place for."""
-    if dialect == "documented":
-        return []
-    return [name for name in names if _DEPLOYED_NAMES[resource].get(name, name) is None]
+def wire_name(resource: type[Resource], dialect: Dialect, name: str) -> str | None:
+    """Return the name that a server of a dialect has for a field of the contract; ``None`` if it has no such field."""
+    return name if dialect == "documented" else DEPLOYED_NAMES.get(resource, {}).get(name, name)
 
 
-def write(resource: type[Any], dialect: Dialect, fields: Mapping[str, str]) -> dict[str, str]:
-    """Give the fields of a request the names by which a server of this dialect knows them."""
-    if dialect == "documented":
-        return dict(fields)
-    return {_DEPLOYED_NAMES[resource].get(name) or name: value for name, value in fields.items()}
+def contract_name(resource: type[Resource], name: str) -> str:
+    """Return the contract's name for a field of either dialect."""
+    names = DEPLOYED_NAMES.get(resource, {})
+    return next((ours for ours, theirs in names.items() if theirs == name), name)
 
 
-def read(resource: type[Any], document: object) -> tuple[Any, Dialect]:
-    """Give the body of a 200 the form of the contract, and tell which dialect it was in.
-
-    A deployed server answers with the bare row, under its own names. Whatever is neither is returned as it is.
-    """
-    envelope = ENVELOPES[resource]
-    row = dict(cast("dict[str, object]", document)) if isinstance(document, dict) else {}
-    if envelope in row or "id" not in row:
-        return cast("Any", document), "documented"
-    for name, deployed in _DEPLOYED_NAMES[resource].items():
-        if deployed in row and name not in row:
-            row[name] = row.pop(deployed)
-    return {envelope: row}, "deployed"
-
-
-def caller_name(resource: type[Any], name: str) -> str:
-    """The contract's name for a field that a server calls by its own."""
-    return next((ours for ours, theirs in _DEPLOYED_NAMES[resource].items() if theirs == name), name)
-
-
-def advice(
-    resource: type[Any], dialect: Dialect, sent: Mapping[str, str], status_code: int, body: object
-) -> str | None:
-    """What to do next about an error status that a deployed server gives where the contract would not.
-
-    Args:
-        resource: What was to be updated.
-        dialect: The dialect in which the request was written.
-        sent: The fields of the request, by the contract's names.
-        status_code: The status of the answer.
-        body: Its body: decoded JSON, else text, else ``None``.
+def from_wire(operation: Operation[Any], document: object) -> tuple[object, Dialect]:
+    """Find the resource in the decoded body of a 200: in its envelope (documented), or alone (deployed).
 
     Returns:
-        A sentence, or ``None`` where the two do not differ.
+        The resource under the contract's names, or what stands in its place, and the dialect of the response.
     """
-    # A 401 with a ``message``, as in the contract, is about the session; one with a ``statusMessage`` alone is not.
-    if status_code == 401 and isinstance(body, dict) and "statusMessage" in body and "message" not in body:
-        refused = "The session is valid, but the resource does not exist or is not this user's"
-        return f"{refused}. Check user_id and the other ids"
-    if status_code in (404, 500) and any("\0" in value for value in sent.values()):
-        return "A field holds a NUL character, which a deployed server cannot store: leave it out"
-    if status_code == 500 and dialect == "documented" and all(name in _DEPLOYED_NAMES[resource] for name in sent):
-        names = ", ".join(sent)
-        switch = SWITCH.format("deployed")
-        return (
-            f"A deployed server fails so where it knows none of the fields sent ({names}); if this is one, set {switch}"
+    if not isinstance(document, dict):
+        return None, "documented"
+    body = cast("dict[str, object]", document)
+    if operation.envelope in body or "id" not in body:
+        return body.get(operation.envelope), "documented"
+    row: dict[str, object] = {}
+    for name, value in body.items():
+        ours = contract_name(operation.resource, name)
+        row[name if ours in body else ours] = value  # of a field under both names, neither is lost
+    return row, "deployed"
+
+
+def dropped(call: CallInfo[Any], response_dialect: Dialect, names: Iterable[str]) -> list[str]:
+    """Return the fields, of those named, that the server does not know by the name under which they were sent."""
+    resource = call.operation.resource
+    return [
+        name for name in names if wire_name(resource, call.dialect, name) != wire_name(resource, response_dialect, name)
+    ]
+
+
+class Meaning(NamedTuple):
+    """What an error status of a deployed server means, if the contract gives it another meaning."""
+
+    next_step: str
+    reason: str = ""  # stands after the status
+    applied: bool | None = None
+
+
+def may_be_applied(call: CallInfo[Any], status_code: int) -> bool:
+    """Tell whether an update may have been applied, although its response has a status that refuses it."""
+    return status_code == 404 and call.operation.resource in _UNRELIABLE_404
+
+
+def meaning(call: CallInfo[Any], status_code: int, body: object) -> Meaning | None:
+    """Return what an error status of a deployed server means; ``None`` if it is what the contract says."""
+    error = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+    # An error of a handler has no ``message``; one that was thrown has.
+    by_handler = "statusMessage" in error and "message" not in error
+    if (status_code == 500 or (status_code == 404 and by_handler)) and "\0" in "".join(map(str, call.fields.values())):
+        applied = False if status_code == 404 else None
+        return Meaning("Leave out the NUL character: a deployed server cannot store it", applied=applied)
+    if status_code == 401 and by_handler:
+        reason = "the session is valid, but the resource does not exist or is not this user's"
+        return Meaning("Check user_id and the other ids", reason, applied=False)
+    if by_handler and call.operation.updates and may_be_applied(call, status_code):
+        reason = "there is no such resource, or a deployed server's database failed"
+        return Meaning("Check the ids, and call again: sending the same values twice is safe", reason)
+    if status_code == 404 and str(error.get("message", "")).startswith("Page not found"):
+        return Meaning("Check the path of base_url: the server has no such route", applied=False)
+    if status_code == 413 and call.fields:
+        step = f"Shorten the texts: a deployed server takes less than {_MAX_IMPORT_BODY:,} bytes for an import"
+        return Meaning(step, applied=False)
+    if status_code != 500:
+        return None
+    # A user_id as large is a 401.
+    if error.get("error") is True and any(value > _MAX_ID for name, value in call.ids.items() if name != "user_id"):
+        return Meaning(f"Check the ids: a deployed server has none above {_MAX_ID}", applied=False)
+    resource, dialect = call.operation.resource, call.dialect
+    if call.fields and dialect == "documented" and all(wire_name(resource, "deployed", n) != n for n in call.fields):
+        return Meaning(
+            f"A deployed server returns this if it knows none of the fields sent ({', '.join(call.fields)}); if this "
+            f"is one, set {HOW_TO_SET.format('deployed')}"
         )
     return None

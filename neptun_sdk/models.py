@@ -1,122 +1,142 @@
-"""What a caller gets back: one frozen class per resource of the contract."""
+"""What a caller gets back: one frozen dataclass for each resource of the contract."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
-import attrs
+Dialect: TypeAlias = Literal["documented", "deployed"]
 
-_MISSING = object()
-Resource = TypeVar("Resource", "Project", "ProjectImport")
+# The server owns these values and may add others, so that any str is accepted; a test compares the literals with
+# x-extensible-enum in openapi.yaml.
+ProjectType: TypeAlias = Literal["web-site", "web-service", "web-app"] | str
+ProgrammingLanguage: TypeAlias = (
+    Literal["typescript", "javascript", "php", "go", "python", "java", "kotlin", "ruby", "elixir"] | str
+)
+SourceType: TypeAlias = (
+    Literal["github", "local_folder", "github_repository_installation", "public_github_repository_url"] | str
+)
 
 
-@attrs.frozen(kw_only=True)
-class Project:
-    """A project of a user, as it is after an update (contract: *Update Project Endpoint*).
+class Resource:
+    """The base class of what operations return: dataclasses with ``extra`` and the fields of the contract."""
 
-    Datetimes are timezone-aware. ``description`` is ``None`` where the server names none. ``project_type`` and
-    ``programming_language`` are open strings: the server owns their values. ``extra`` holds every field of the
-    answer that the contract does not name, as decoded JSON.
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(self, *, extra: Mapping[str, Any], **fields: Any) -> None: ...
+
+
+ResourceT = TypeVar("ResourceT", bound=Resource)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project(Resource):
+    """A project of a user (contract: *Update Project Endpoint*).
+
+    Datetimes are timezone-aware. ``description`` is ``None`` if the server returned none. The server may know other
+    values of ``project_type`` and ``programming_language`` than the contract. ``extra`` holds the fields that the
+    contract does not name, as decoded JSON. A deployed server stores a later ``updated_at`` just after it has sent the
+    response: do not use it to detect changes.
     """
 
     id: int
     name: str
-    project_type: str
-    programming_language: str
+    description: str | None = None
+    project_type: ProjectType
+    programming_language: ProgrammingLanguage
     created_at: datetime
     updated_at: datetime
     neptun_user_id: int
-    description: str | None = None
-    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
-@attrs.frozen(kw_only=True)
-class ProjectImport:
-    """An import of source material inside a project, as it is after an update.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectImport(Resource):
+    """An import of source material inside a project (contract: *Update Project Import Endpoint*).
 
-    Contract: *Update Project Import Endpoint*. Datetimes are timezone-aware. ``title`` and ``description`` are ``None``
-    where the server names none. ``source_type`` is an open string: the server owns its values. ``extra`` holds every
-    field of the answer that the contract does not name, as decoded JSON.
+    Datetimes are timezone-aware. ``title`` and ``description`` are ``None`` if the server returned none. The server may
+    know other values of ``source_type`` than the contract. ``extra`` and ``updated_at`` are as for `Project`.
     """
 
     id: int
-    source_type: str
+    source_type: SourceType
     source_path: str
+    title: str | None = None
+    description: str | None = None
     created_at: datetime
     updated_at: datetime
     neptun_user_id: int
     project_id: int
-    title: str | None = None
-    description: str | None = None
-    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any], hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
-_FIELDS: "Mapping[type[Any], tuple[attrs.Attribute[Any], ...]]" = {
-    resource: tuple(field for field in attrs.fields(resource) if field.name != "extra")
-    for resource in (Project, ProjectImport)
-}
-# The key of the 200 body under which each resource stands.
-ENVELOPES: Mapping[type[Any], str] = {Project: "project", ProjectImport: "import"}
+class ContractField(NamedTuple):
+    """A field of a resource that the contract names; its type is int, float, bool, str or datetime."""
+
+    name: str
+    type: type[Any]
+    optional: bool
 
 
-def first_problem(resource: type[Resource], document: object) -> str | None:
-    """Say where the body of a 200 first departs from the contract.
+def contract_fields(resource: type[Resource]) -> tuple[ContractField, ...]:
+    """Return the fields of a resource that the contract names: all but ``extra``."""
+    named = [each for each in fields(cast("Any", resource)) if each.name != "extra"]
+    return tuple(ContractField(each.name, _plain_type(each), each.default is None) for each in named)
 
-    The generated reader converts without checking, so a wrong type would reach the caller unseen.
 
-    Args:
-        resource: The class of what the body should hold.
-        document: The body, as decoded JSON.
+def first_problem(contract: Iterable[ContractField], row: object, *, place: str) -> str | None:
+    """Find where the decoded JSON of a resource, under the contract's names, first departs from the contract.
 
-    Returns:
-        A sentence that starts with the place (``project.created_at: expected …``), or ``None`` if all is well.
+    The generated models convert without checking, so that a wrong type would reach the caller. Returns a phrase such as
+    ``project.id: expected int, got str``, which begins with ``place``, or ``None`` if all is well.
     """
-    place = ENVELOPES[resource]
-    if not isinstance(document, dict):
-        return f"expected an object, got {_kind(document)}"
-    row = cast("dict[str, object]", document).get(place, _MISSING)
-    if row is _MISSING:
-        return f"{place}: missing"
     if not isinstance(row, dict):
-        return f"{place}: expected an object, got {_kind(row)}"
-    row = cast("dict[str, object]", row)
-    for field in contract_fields(resource):
-        value = row.get(field.name, _MISSING)
-        if value is _MISSING:
-            if field.default is attrs.NOTHING:
-                return f"{place}.{field.name}: missing"
-        elif not (value is None and field.default is None):
-            problem = _type_problem(field.type, value)
+        return f"{place}: missing" if row is None else f"{place}: expected an object, got {type(row).__name__}"
+    values = cast("dict[str, object]", row)
+    for name, expected, optional in contract:
+        value = values.get(name, MISSING)
+        if value is MISSING:
+            if not optional:
+                return f"{place}.{name}: missing"
+        elif not (value is None and optional):
+            problem = _type_problem(expected, value)
             if problem:
-                return f"{place}.{field.name}: {problem}"
+                return f"{place}.{name}: {problem}"
     return None
 
 
-def contract_fields(resource: type[Any]) -> "tuple[attrs.Attribute[Any], ...]":
-    """The fields of a resource that the contract names: all but ``extra``."""
-    return _FIELDS[resource]
+_CHECKED_TYPES = (int, float, bool, str, datetime)
 
 
-def _type_problem(expected: object, value: object) -> str | None:
-    if expected is int:
-        # JSON's true is a Python int.
-        return None if type(value) is int else f"expected an integer, got {_kind(value)}"
-    if not isinstance(value, str):
-        return f"expected a string, got {_kind(value)}"
-    if expected is datetime and not _is_datetime(value):
-        return f"expected an ISO 8601 date-time with a time zone, got {value[:40]!a}"
-    return None
+def _plain_type(field: Field[Any]) -> type[Any]:
+    """Return the type behind an annotation: of ``str | None`` and of ``Literal[…] | str`` it is ``str``."""
+    alternatives = get_args(field.type) if get_origin(field.type) in (Union, UnionType) else (field.type,)
+    for each in alternatives:
+        if each in _CHECKED_TYPES:
+            return cast("type[Any]", each)
+    raise TypeError(f"change _type_problem in neptun_sdk/models.py: {field.name} has the new type {field.type}")
+
+
+def _type_problem(expected: type[Any], value: object) -> str | None:
+    if expected is datetime and isinstance(value, str):
+        return None if _is_datetime(value) else f"expected a date-time with a time zone, got {value[:40]!a}"
+    # The exact type, because JSON's true is a Python int; a number without a fraction is decoded as int.
+    if type(value) is expected or (expected is float and type(value) is int):
+        return None
+    return f"expected {expected.__name__}, got {'null' if value is None else type(value).__name__}"
+
+
+# RFC 3339, section 5.6; Python's own parser also reads week dates, a comma, a zone without minutes and more.
+_DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
 
 
 def _is_datetime(text: str) -> bool:
+    """Tell whether a text is an RFC 3339 date-time that Python can hold, which a leap second is not."""
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
+        return bool(_DATE_TIME.fullmatch(text.upper()) and datetime.fromisoformat(text.upper()))
     except ValueError:
         return False
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "null"
-    names = {bool: "a boolean", int: "an integer", float: "a number", str: "a string", list: "an array"}
-    return next((name for kind, name in names.items() if isinstance(value, kind)), "an object")

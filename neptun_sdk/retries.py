@@ -1,65 +1,50 @@
-"""When to try again, and after how long: the rules; tenacity applies them, and is loaded when something first fails."""
+"""When to send a request again, and after how long."""
 
-from collections.abc import Callable
-from typing import TypeVar
+import random
+from typing import Any
 
-from neptun_sdk.errors import NeptunConnectionError, NeptunError, StatusError
+from neptun_sdk import dialects
+from neptun_sdk.errors import NeptunConnectionError, NeptunError, NotFoundError, StatusError
+from neptun_sdk.operations import CallInfo
 
-# What a server, or a proxy in front of it, answers when it is busy or away for a moment.
-STATUSES = frozenset({429, 502, 503, 504})
-BACKOFF = 0.5  # seconds; the wait before the n-th retry is chosen at random from 0 to BACKOFF * 2 ** (n - 1) …
-LONGEST_BACKOFF = 8.0  # … and to this; a server's Retry-After may ask for more
+# Returned by a server, or a proxy in front of it, that is overloaded or unavailable for a moment.
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
+# Full jitter: before retry n, wait a random time between 0 and min(MAX_BACKOFF, BASE_BACKOFF * 2 ** (n - 1)) seconds,
+# or Retry-After if that is longer.
+BASE_BACKOFF = 0.5
+MAX_BACKOFF = 8.0
 
-Answer = TypeVar("Answer")
 
+def is_retryable(error: NeptunError, call: CallInfo[Any]) -> bool:
+    """Tell whether another attempt may succeed. Sending an update again is safe, because it sets values.
 
-def is_passing(error: BaseException) -> bool:
-    """Whether an error is worth another attempt.
-
-    Both operations set absolute values, so sending one again is safe. What came after the head of a 200 is not sent
-    again: the update was applied.
+    An update is not sent again after the head of a 200, because it was probably applied; a read is.
     """
     if isinstance(error, NeptunConnectionError):
-        return error.status_code is None or error.status_code in STATUSES
-    return isinstance(error, StatusError) and error.status_code in STATUSES
+        return error.status_code is None or error.status_code in RETRYABLE_STATUSES or not call.operation.updates
+    if isinstance(error, NotFoundError):
+        # The meaning of this response alone: `error.applied` counts earlier attempts too.
+        meaning = dialects.meaning(call, error.status_code, error.body)
+        return meaning is not None and meaning.applied is None
+    return isinstance(error, StatusError) and error.status_code in RETRYABLE_STATUSES
 
 
-def try_again(
-    attempt: Callable[[], Answer],
-    failed: NeptunError,
-    retries: int,
-    left: float,
-    go_on: Callable[[BaseException], bool] = is_passing,
-) -> Answer:
-    """Go on after a first attempt that failed, with exponential backoff and full jitter.
+def backoff(attempt: int) -> float:
+    """Return the seconds to wait after an attempt, which counts from 1."""
+    limit = min(MAX_BACKOFF, BASE_BACKOFF * 2 ** min(attempt - 1, 10))  # 2 ** 1_000_000 would take its time
+    return random.uniform(0, limit)  # noqa: S311 - jitter, not a secret
+
+
+def retry_delay(error: NeptunError, call: CallInfo[Any], *, max_retries: int, remaining: float) -> float | None:
+    """Return the seconds to wait before the next attempt, or ``None`` to give up.
 
     Args:
-        attempt: Makes one more attempt and returns its answer.
-        failed: The error of the first attempt.
-        retries: How many more attempts there may be.
-        left: Seconds in which the last of them must begin. No wait is begun that would not end by then.
-        go_on: Whether the error of an attempt is worth another.
-
-    Raises:
-        NeptunError: The error of the last attempt.
+        error: The error of the last attempt.
+        call: The call, which counts its attempts.
+        max_retries: How many attempts may follow the first.
+        remaining: The seconds that the call has left: a wait that would not end before them is not begun.
     """
-    import tenacity  # here, because importing it takes a quarter as long as importing httpx, and most calls need none
-
-    backoff = tenacity.wait_random_exponential(multiplier=BACKOFF, max=LONGEST_BACKOFF)
-    pending = [failed]
-
-    def once_more() -> Answer:
-        if pending:
-            raise pending.pop()  # tenacity begins with an attempt, and that one was made
-        return attempt()
-
-    def wait(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        return max(backoff(state), getattr(error, "retry_after", None) or 0.0)
-
-    return tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(retries + 1) | tenacity.stop_before_delay(left),
-        wait=wait,
-        retry=tenacity.retry_if_exception(go_on),
-        reraise=True,
-    )(once_more)
+    if call.attempts > max_retries or not is_retryable(error, call):
+        return None
+    delay = max(backoff(call.attempts), getattr(error, "retry_after", None) or 0.0)
+    return delay if delay < remaining else None

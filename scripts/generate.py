@@ -1,6 +1,6 @@
 """Write the low-level client from openapi.yaml: ``generate.py`` in place, ``generate.py --check`` to compare only.
 
-openapi-python-client warns, drops an endpoint or skips its formatter and still exits with 0, so each of these is
+openapi-python-client warns, drops an operation or skips its formatter and still exits with 0, so each of these is
 checked here, and nothing is replaced before all of it went well.
 """
 
@@ -12,9 +12,14 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+SPEC = ROOT / "openapi.yaml"
 TARGET = ROOT / "generated" / "neptun_openapi"
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 BIN = Path(sysconfig.get_path("scripts"))
 
 
@@ -26,29 +31,35 @@ def generate(output: Path) -> None:
     command = [
         str(BIN / "openapi-python-client"),
         "generate",
-        f"--path={ROOT / 'openapi.yaml'}",
+        f"--path={SPEC}",
         f"--config={ROOT / 'scripts' / 'generate.yaml'}",
         f"--output-path={output}",
         "--meta=none",
         "--fail-on-warning",
     ]
-    # The post hooks find ruff by PATH; only the pinned one will do.
+    # The post hooks find ruff by PATH, which must lead to the pinned one.
     environment = {"PATH": f"{BIN}:/usr/bin:/bin", "LANG": "C.UTF-8"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    said = done.stdout + done.stderr
-    if done.returncode or "warning" in said.lower() or "error" in said.lower():
-        sys.exit(f"generate: openapi-python-client is not content (exit code {done.returncode}):\n{said}")
-    missing = [name for name in operation_modules() if not any(output.glob(f"api/*/{name}.py"))]
+    messages = done.stdout + done.stderr
+    if done.returncode or "warning" in messages.lower() or "error" in messages.lower():
+        sys.exit(f"generate: openapi-python-client failed or warned (exit code {done.returncode}):\n{messages}")
+    missing = [module for module in operation_modules() if not (output / module).is_file()]
     if missing:
-        sys.exit(f"generate: openapi-python-client dropped {', '.join(missing)}; see openapi.yaml.")
+        sys.exit(f"generate: openapi-python-client dropped {', '.join(missing)}; check its operation in openapi.yaml.")
     # Written by the generator only together with the metadata of a package of its own.
     (output / "py.typed").touch()
 
 
 def operation_modules() -> list[str]:
-    """The module that each operation of the contract must have: its operationId in snake case."""
-    ids: list[str] = re.findall(r"operationId: (\w+)", (ROOT / "openapi.yaml").read_text(encoding="utf-8"))
-    return [re.sub(r"[A-Z]", lambda upper: f"_{upper[0].lower()}", name) for name in ids]
+    """Return the module that each operation of the contract must have: its tag, and its operationId in snake case."""
+    paths: dict[str, dict[str, Any]] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["paths"]
+    nodes = [item[method] for item in paths.values() for method in METHODS if method in item]
+    return [f"api/{node['tags'][0]}/{snake_case(node['operationId'])}.py" for node in nodes]
+
+
+def snake_case(name: str) -> str:
+    """Return the name of a module for an operationId."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from neptun_sdk import NeptunClient
 from neptun_sdk.sandbox import Sandbox
@@ -25,7 +26,12 @@ PROJECT: dict[str, object] = {
     "neptun_user_id": 1,
 }
 
-Answer = Callable[[httpx.Request], httpx.Response]
+# Hypothesis fails an example that takes over 200 ms, as any may on a busy machine.
+settings.register_profile("busy machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
+
+Respond = Callable[[httpx.Request], httpx.Response]
+ClientFor = Callable[[Respond], NeptunClient]
 
 
 @pytest.fixture(autouse=True)
@@ -50,11 +56,11 @@ def client(neptun: Sandbox) -> Iterator[NeptunClient]:
 
 
 @pytest.fixture
-def answering() -> Callable[[Answer], NeptunClient]:
-    """Make a client whose every request is answered by a function, with no socket."""
+def client_for() -> ClientFor:
+    """Make a client that gets every response from a function, with no socket."""
 
-    def make(answer: Answer) -> NeptunClient:
-        return NeptunClient(CANARY, 1, base_url="https://neptun.test", transport=httpx.MockTransport(answer))
+    def make(respond: Respond) -> NeptunClient:
+        return NeptunClient(CANARY, 1, base_url="https://neptun.test", transport=httpx.MockTransport(respond))
 
     return make
 

@@ -1,194 +1,308 @@
-"""Arguments: what cannot be right is refused with help, and a base URL is one that a session may go to."""
+"""Arguments: what cannot be right is refused with help, and a base URL is one that a session may be sent to."""
 
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import httpx
 import pytest
 
 from neptun_sdk import ArgumentError, NeptunClient
-from neptun_sdk.arguments import DEFAULT_BASE_URL, is_loopback
+from neptun_sdk.arguments import DEFAULT_BASE_URL, check_base_url, environment, is_loopback
 from tests.conftest import CANARY
 
 
-def unsent(request: httpx.Request) -> httpx.Response:
-    raise AssertionError("sent")
+def never_sent(request: httpx.Request) -> httpx.Response:
+    raise AssertionError(f"{request} was sent")
 
 
 def client(**settings: Any) -> NeptunClient:
-    """A client that must not send anything."""
-    return NeptunClient(CANARY, 1, transport=httpx.MockTransport(unsent), **settings)
+    """Make a client that must not send anything."""
+    return NeptunClient(CANARY, 1, transport=httpx.MockTransport(never_sent), **settings)
 
 
-def closed() -> NeptunClient:
+def closed_client() -> NeptunClient:
     made = client()
     made.close()
     return made
 
 
 NOTHING = "nothing was sent."
-TEXTS: list[tuple[Callable[[], object], str]] = [
-    (
+REFUSED_CALLS: dict[str, tuple[Callable[[], object], str]] = {
+    "an id of another type": (
         lambda: client().update_project("1", name="a"),  # type: ignore[arg-type]
         f"update_project: project_id must be a positive int, not str; {NOTHING}",
     ),
-    (
+    "an id that is a bool": (
+        lambda: client().update_project(True, name="a"),
+        f"update_project: project_id must be a positive int, not bool; {NOTHING}",
+    ),
+    "an id of 0": (
         lambda: client().update_project_import(1, 0, title="a"),
         f"update_project_import: import_id must be a positive int (1 or more); {NOTHING}",
     ),
-    (
+    "an id beyond int64": (
         lambda: client().update_project(2**63, name="a"),
         f"update_project: project_id is larger than any id (2**63 or more); {NOTHING}",
     ),
-    (
+    "a field of another type": (
         lambda: client().update_project(1, name=5),  # type: ignore[arg-type]
         f"update_project: name must be a str, not int; {NOTHING}",
     ),
-    (
+    "a lone surrogate": (
         lambda: client().update_project(1, name="\ud800"),
-        f"update_project: name holds half of a surrogate pair, which UTF-8 cannot carry; {NOTHING}",
+        f"update_project: name has a lone surrogate, which UTF-8 cannot encode; {NOTHING}",
     ),
-    (
+    "no field": (
         lambda: client().update_project_import(1, 1),
-        "update_project_import: no field to update was given; give at least one of source_type, source_path, title, "
-        "description. Nothing was sent.",
+        "update_project_import: no field was given: pass at least one of source_type, source_path, title, description. "
+        "Nothing was sent.",
     ),
-    (
+    "the session cookie in a field": (
         lambda: client().update_project(1, name=f"my {CANARY}"),
         f"update_project: name holds the session cookie, which is a secret; {NOTHING}",
     ),
-    (
+    "a field that a deployed server does not have": (
         lambda: client(dialect="deployed").update_project_import(1, 1, title="a", description="b"),
-        "update_project_import: title and description cannot be stored by a server of the deployed dialect, which has "
-        "no such field; leave out what it cannot store. Nothing was sent.",
+        "update_project_import: a deployed server has no title: leave it out. Nothing was sent.",
     ),
-    (
-        lambda: closed().update_project(1, name="a"),
+    "a closed client": (
+        lambda: closed_client().update_project(1, name="a"),
         "update_project: this client is closed; make a new NeptunClient. Nothing was sent.",
     ),
-    (
-        lambda: client(dialect="deployd"),
-        "dialect (or NEPTUN_DIALECT) must be 'documented' or 'deployed'.",
+    "a shared client without a session": (
+        lambda: NeptunClient.shared(transport=httpx.MockTransport(never_sent)).update_project(1, name="a"),
+        "update_project: a shared client has no session; call with_session first. Nothing was sent.",
     ),
-    (
-        lambda: client(timeout=0),
-        "timeout must be a positive, finite number of seconds, 86400 (a day) at most.",
-    ),
-    (
-        lambda: client(max_retries=-1),
-        "max_retries must be an int, 0 or more; 0 sends every request once.",
-    ),
-    (
-        lambda: client(base_url=5),
-        "base_url must be a str, not int.",
-    ),
-    (
-        lambda: client(base_url="https://neptun .test"),
-        "base_url must not hold spaces, control characters or letters outside ASCII.",
-    ),
-    (
-        lambda: client(base_url="https://neptun.test:port"),
-        "base_url is not a valid URL; it should look like https://host or https://host/prefix.",
-    ),
-    (
-        lambda: client(base_url="neptun.test"),
-        "base_url must start with https:// and name a host, such as https://host or https://host/prefix.",
-    ),
-    (
-        lambda: client(base_url="https://user:hunter2@neptun.test"),
-        "base_url must not hold a user name or password: Neptun knows its users by the session cookie.",
-    ),
-    (
-        lambda: client(base_url="https://neptun.test?token=hunter2"),
-        "base_url must not have a query or a fragment: leave out everything from the first ? or # on.",
-    ),
-    (
-        lambda: client(base_url="http://neptun.test"),
-        "base_url is plain http, over which anyone on the way can read the session cookie: use https://, or set "
-        "allow_http=True if the network is trusted.",
-    ),
-]
+}
 
 
-@pytest.mark.parametrize(("call", "text"), TEXTS, ids=[text[:50] for _, text in TEXTS])
-def test_every_refusal_says_what_was_wrong_and_what_to_do(call: Callable[[], object], text: str) -> None:
+@pytest.mark.parametrize(("call", "text"), REFUSED_CALLS.values(), ids=REFUSED_CALLS)
+def test_a_refused_call_says_what_is_wrong_and_that_nothing_was_sent(call: Callable[[], object], text: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         call()
     assert str(caught.value) == text
     assert (caught.value.applied, caught.value.attempts) == (False, 0)
-    assert caught.value.operation == (text.split(":")[0] if text.startswith("update_") else None)
+    assert caught.value.operation == text.split(":")[0]
 
 
-@pytest.mark.parametrize(
-    ("base_url", "words"),
-    [
-        ("http://neptun.test", "plain http.*allow_http=True"),
-        ("http://127.0.0.1.evil.test", "plain http"),
-        ("ftp://neptun.test", "must start with https://"),
-        ("neptun.test", "must start with https://"),
-        ("https://", "must start with https://"),
-        ("", "must start with https://"),
-        ("https://user:hunter2@neptun.test", "user name or password"),
-        ("https://@neptun.test", "user name or password"),
-        ("https://neptun.test?token=hunter2", "query or a fragment"),
-        ("https://neptun.test/#hunter2", "query or a fragment"),
-        ("https://neptun.test\r\nX: hunter2", "control characters"),
-        ("https://neptun .test", "spaces"),
-        ("https://nëptun.test", "outside ASCII"),
-        ("https://neptun.test:port", "not a valid URL"),
-        (5, "must be a str, not int"),
-    ],
+INVALID_URL = "base_url is not a valid URL; it should look like https://host or https://host/prefix."
+OTHER_SCHEME = "base_url must start with https:// or http://."
+USER_INFO = "base_url must not hold a user name or password: Neptun knows its users by the session cookie."
+QUERY = "base_url must not have a query or a fragment: leave out everything from the first ? or # on."
+WITH_API = "base_url must not end in /api: the SDK adds it, so leave it out."
+PLAIN_HTTP = (
+    "base_url is plain http, over which anyone on the way can read the session cookie: use https://, or set "
+    "allow_http=True if the network is trusted."
 )
-def test_a_base_url_that_cannot_be_right_is_refused_with_help(base_url: str, words: str) -> None:
-    with pytest.raises(ArgumentError, match=words) as caught:
-        NeptunClient(CANARY, 1, base_url=base_url)
-    assert "hunter2" not in str(caught.value)
+REFUSED_URLS: dict[str, tuple[object, str]] = {
+    "another type": (5, "base_url must be a str, not int."),
+    "an empty text": ("", INVALID_URL),
+    "no scheme": ("neptun.test", INVALID_URL),
+    "no host": ("https://", INVALID_URL),
+    "a path only": ("https:///prefix", INVALID_URL),
+    "an empty A-label": ("https://xn--", INVALID_URL),
+    "a space": ("https://neptun .test", INVALID_URL),
+    "a line break": ("https://neptun.test\r\nX: hunter2", INVALID_URL),
+    "a line break at the end": ("https://neptun.test\n", INVALID_URL),
+    "a letter outside ASCII": ("https://nëptun.test", INVALID_URL),
+    "a port that is no number": ("https://neptun.test:port", INVALID_URL),
+    "a port above 65535": ("https://neptun.test:70000", INVALID_URL),
+    "65,000 characters": (f"https://neptun.test/{'a' * 65_000}", INVALID_URL),
+    "another scheme": ("ftp://neptun.test", OTHER_SCHEME),
+    "a user name and a password": ("https://user:hunter2@neptun.test", USER_INFO),
+    "empty user info": ("https://@neptun.test", USER_INFO),
+    "a query": ("https://neptun.test?token=hunter2", QUERY),
+    "an empty query": ("https://neptun.test?", QUERY),
+    "a fragment": ("https://neptun.test/#hunter2", QUERY),
+    "a path that ends in /api": ("https://neptun.test/api", WITH_API),
+    "a path that ends in /api/": ("https://neptun.test/prefix/api/", WITH_API),
+    "plain http": ("http://neptun.test", PLAIN_HTTP),
+    "plain http to a name that begins like loopback": ("http://127.0.0.1.evil.test", PLAIN_HTTP),
+}
 
 
-def test_plain_http_is_possible_where_it_is_asked_for() -> None:
-    with NeptunClient(CANARY, 1, base_url="http://neptun.test", allow_http=True) as client:
-        assert "http://neptun.test" in repr(client)
+@pytest.mark.parametrize(("base_url", "text"), REFUSED_URLS.values(), ids=REFUSED_URLS)
+def test_a_base_url_that_cannot_be_right_is_refused_with_help(base_url: object, text: str) -> None:
+    """No text quotes the URL, because user info in it may be a password."""
+    with pytest.raises(ArgumentError) as caught:
+        client(base_url=base_url)
+    assert str(caught.value) == text
+    assert (caught.value.applied, caught.value.attempts, caught.value.operation) == (False, 0, None)
 
 
-def test_base_url_comes_from_the_environment_else_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    with NeptunClient(CANARY, 1) as client:
-        assert DEFAULT_BASE_URL in repr(client)
-    monkeypatch.setenv("NEPTUN_BASE_URL", "https://from-the-environment.test")
-    with NeptunClient(CANARY, 1) as client:
-        assert "https://from-the-environment.test" in repr(client)
-    with NeptunClient(CANARY, 1, base_url="https://from-the-argument.test") as client:
-        assert "https://from-the-argument.test" in repr(client)
+GOOD_URLS = {
+    "a host": ("https://neptun.test", "https://neptun.test"),
+    "a port": ("https://neptun.test:65535", "https://neptun.test:65535"),
+    "a slash at the end": ("https://neptun.test/", "https://neptun.test"),
+    "a prefix": ("https://neptun.test/prefix/", "https://neptun.test/prefix"),
+    "a prefix that only begins with api": ("https://neptun.test/apis", "https://neptun.test/apis"),
+    "an international name": ("https://xn--nptun-jva.test", "https://xn--nptun-jva.test"),
+    "loopback": ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
+    "loopback in IPv6": ("http://[::1]:3000", "http://[::1]:3000"),
+    "almost the longest": (f"https://neptun.test/{'a' * 1_980}", f"https://neptun.test/{'a' * 1_980}"),
+}
 
 
-def test_a_timeout_may_be_short_or_a_day_long() -> None:
-    for timeout in (1e-9, 0.5, 1, 86_400):
-        NeptunClient(CANARY, 1, timeout=timeout).close()
+@pytest.mark.parametrize(("base_url", "expected"), GOOD_URLS.values(), ids=GOOD_URLS)
+def test_a_base_url_is_kept_without_a_slash_at_its_end(base_url: str, expected: str) -> None:
+    assert f"(base_url={expected!r}, " in repr(client(base_url=base_url))
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 86_401, 1e300, True, "30", None])
-def test_a_timeout_must_be_finite_and_positive(timeout: object) -> None:
-    with pytest.raises(ArgumentError, match="positive, finite number of seconds"):
-        NeptunClient(CANARY, 1, timeout=timeout)  # type: ignore[arg-type]
+def test_plain_http_is_possible_if_it_is_allowed() -> None:
+    assert "http://neptun.test" in repr(client(base_url="http://neptun.test", allow_http=True))
 
 
-@pytest.mark.parametrize("wrong", [-1, True, 1.0, "2", None])
-def test_max_retries_must_be_a_natural_number(wrong: object) -> None:
-    with pytest.raises(ArgumentError, match="max_retries must be an int, 0 or more"):
-        NeptunClient(CANARY, 1, max_retries=wrong)  # type: ignore[arg-type]
+BASE_URLS = {
+    "the contract's": (None, None, DEFAULT_BASE_URL),
+    "the environment's": ("https://from-the-environment.test", None, "https://from-the-environment.test"),
+    "the environment's with a line break": ("https://from-it.test\r\n", None, "https://from-it.test"),
+    "the contract's, as the environment's is empty": (" \n", None, DEFAULT_BASE_URL),
+    "the argument's": (
+        "https://from-the-environment.test",
+        "https://from-the-argument.test",
+        "https://from-the-argument.test",
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("localhost", True),
-        ("127.0.0.1", True),
-        ("127.8.9.10", True),
-        ("::1", True),
-        ("10.0.0.1", False),
-        ("localhost.test", False),
-        ("::2", False),
-        ("", False),
-    ],
-)
-def test_loopback_is_this_machine_alone(host: str, expected: bool) -> None:
+@pytest.mark.parametrize(("variable", "argument", "expected"), BASE_URLS.values(), ids=BASE_URLS)
+def test_base_url_is_the_argument_else_the_environment_else_the_contract(
+    variable: str | None, argument: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("NEPTUN_BASE_URL", variable)
+    assert str(check_base_url(argument, allow_http=False)) == expected
+
+
+def test_a_base_url_in_the_environment_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEPTUN_BASE_URL", "http://neptun.test")
+    with pytest.raises(ArgumentError) as caught:
+        client()
+    assert str(caught.value) == PLAIN_HTTP
+
+
+class Number:
+    """A number of another library, as numpy's are: it can be converted, and is no float."""
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def __float__(self) -> float:
+        return self._value
+
+
+TIMEOUTS: dict[str, object] = {
+    "a nanosecond": 1e-9,
+    "a float": 0.5,
+    "an int": 1,
+    "a day": 86_400,
+    "Decimal": Decimal("0.25"),
+    "Fraction": Fraction(1, 3),
+    "a number of another library": Number(2.5),
+}
+
+
+@pytest.mark.parametrize("timeout", TIMEOUTS.values(), ids=TIMEOUTS)
+def test_a_timeout_is_a_number_of_any_type(timeout: Any) -> None:
+    made = client(timeout=timeout)
+    assert type(made._settings.timeout) is float
+    assert made._settings.timeout == float(timeout)
+
+
+WRONG_TIMEOUTS: dict[str, object] = {
+    "zero": 0,
+    "negative": -1,
+    "NaN": float("nan"),
+    "infinity": float("inf"),
+    "a day and a second": 86_401,
+    "a large float": 1e300,
+    "an int beyond float": 10**400,
+    "bool": True,
+    "str": "30",
+    "bytes": b"30",
+    "None": None,
+    "a complex number": 1j,
+    "a Decimal that is negative": Decimal(-1),
+    "a Decimal that is not a number": Decimal("NaN"),
+    "a Decimal that signals": Decimal("sNaN"),
+    "NaN of another library": Number(float("nan")),
+}
+WRONG_TIMEOUT = "timeout must be a number of seconds above 0, and at most 86400 (a day)."
+
+
+@pytest.mark.parametrize("timeout", WRONG_TIMEOUTS.values(), ids=WRONG_TIMEOUTS)
+def test_a_timeout_must_be_a_positive_finite_number(timeout: object) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        client(timeout=timeout)
+    assert str(caught.value) == WRONG_TIMEOUT
+
+
+@pytest.mark.parametrize("wrong", [-1, True, 1.0, "2", None], ids=repr)
+def test_max_retries_must_be_an_int_of_0_or_more(wrong: object) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        client(max_retries=wrong)
+    assert str(caught.value) == "max_retries must be an int, 0 or more; 0 sends every request once."
+
+
+@pytest.mark.parametrize("wrong", [0, -1, True, 1024.0, "1024", None], ids=repr)
+def test_max_response_size_must_be_a_positive_int(wrong: object) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        client(max_response_size=wrong)
+    text = "max_response_size must be an int, the number of bytes that a response may have."
+    assert str(caught.value) == text
+
+
+DIALECT = "dialect (or NEPTUN_DIALECT) must be 'documented' or 'deployed'."
+
+
+@pytest.mark.parametrize("wrong", ["deployd", "Deployed", "", 1, []], ids=repr)
+def test_an_unknown_dialect_is_refused(wrong: object) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        client(dialect=wrong)
+    assert str(caught.value) == DIALECT
+
+
+def test_a_dialect_in_the_environment_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEPTUN_DIALECT", "deployd")
+    with pytest.raises(ArgumentError) as caught:
+        client()
+    assert str(caught.value) == DIALECT
+
+
+VARIABLES = {
+    "unset": (None, None),
+    "empty": ("", None),
+    "white space": (" \t\r\n", None),
+    "a value": ("deployed", "deployed"),
+    "a line break at the end": ("deployed\n", "deployed"),
+    "a carriage return at the end": ("deployed\r\n", "deployed"),
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), VARIABLES.values(), ids=VARIABLES)
+def test_a_variable_is_read_without_white_space_around_it(
+    value: str | None, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("NEPTUN_DIALECT", value)
+    assert environment("NEPTUN_DIALECT") == expected
+    assert f"dialect={expected or 'documented'!r}" in repr(client())
+
+
+HOSTS = {
+    "localhost": True,
+    "127.0.0.1": True,
+    "127.8.9.10": True,
+    "::1": True,
+    "10.0.0.1": False,
+    "localhost.test": False,
+    "::2": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize(("host", "expected"), HOSTS.items(), ids=HOSTS)
+def test_loopback_is_this_machine_only(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected

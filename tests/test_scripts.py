@@ -1,6 +1,8 @@
 """What the make targets run: the demo shows what it says, and generating is repeatable and loud."""
 
 import filecmp
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,17 +27,99 @@ def test_the_demo_shows_both_updates_and_two_errors() -> None:
 
 
 def test_make_alone_lists_every_target() -> None:
-    listed = run("/usr/bin/make", "PYTHON=unused").stdout
+    listed = run("/usr/bin/make", "--no-print-directory", "PYTHON=unused").stdout
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = [target for line in makefile.splitlines() if line.startswith(".PHONY:") for target in line.split()[1:]]
     assert {"demo", "test", "check", "bench"} <= set(phony)
     assert all(f"make {target} " in listed for target in phony)
 
 
-def test_without_a_new_enough_python_make_says_so(tmp_path: Path) -> None:
-    done = run("/usr/bin/make", "demo", "PYTHON=", f"VENV={tmp_path / 'venv'}")
+def test_the_help_of_make_fits_80_columns() -> None:
+    assert [
+        line
+        for line in run("/usr/bin/make", "--no-print-directory", "PYTHON=unused").stdout.splitlines()
+        if len(line) > 80
+    ] == []
+
+
+def test_what_a_change_needs_each_day_stands_under_develop() -> None:
+    groups = run("/usr/bin/make", "--no-print-directory", "PYTHON=unused").stdout.split("\n\n")
+    listed = {group.splitlines()[0]: re.findall(r"^  make (\S+)", group, re.M) for group in groups}
+    assert list(listed) == ["Start here", "Develop", "Maintain"]
+    daily = {"lint", "types", "lint-spec", "check-generated", "check", "bench-quick", "profile"}
+    assert daily <= set(listed["Develop"])
+
+
+def test_the_demo_fits_80_columns() -> None:
+    done = run(sys.executable, "scripts/demo.py")
+    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
+
+
+# It would make an environment, in which nothing can be installed.
+OLD_PYTHON = """\
+case "$1" in
+-c) exit 1 ;;
+*) mkdir -p "$4/bin" && printf '#!/bin/sh' > "$4/bin/pip" && chmod +x "$4/bin/pip" ;;
+esac
+"""
+# As on Debian without the package python3-venv.
+PYTHON_WITHOUT_VENV = f"""\
+case "$1" in
+-c) exec {shlex.quote(sys.executable)} "$@" ;;
+*) mkdir -p "$4/bin"; exit 1 ;;
+esac
+"""
+
+
+def fake_python(folder: Path, script: str) -> str:
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{script}", encoding="utf-8")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("python", ["", "/no/such/python"], ids=["none", "one that does not exist"])
+def test_without_a_python_make_says_so(python: str, tmp_path: Path) -> None:
+    done = run("/usr/bin/make", "demo", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
     assert done.returncode != 0
     assert "needs Python 3.11 or newer" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_an_old_python_leaves_no_environment_behind(tmp_path: Path) -> None:
+    """Every later call of make would use it, and fail."""
+    python = fake_python(tmp_path, OLD_PYTHON)
+    done = run("/usr/bin/make", "demo", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
+    assert done.returncode != 0
+    assert f"needs Python 3.11 or newer, and {python} is older" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_an_environment_that_was_not_finished_is_removed(tmp_path: Path) -> None:
+    python = fake_python(tmp_path, PYTHON_WITHOUT_VENV)
+    done = run("/usr/bin/make", "demo", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
+    assert done.returncode != 0
+    assert "apt install python3-venv" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_find_python_passes_over_what_is_too_old_or_does_not_run(tmp_path: Path) -> None:
+    old = fake_python(tmp_path, OLD_PYTHON)
+    assert run("scripts/find-python", old, "/no/such/python", sys.executable).stdout == f"{sys.executable}\n"
+
+
+@pytest.mark.parametrize("code", [1, 2])
+def test_make_turns_every_exit_code_of_check_server_into_2(code: int, tmp_path: Path) -> None:
+    """As README says; GNU make has no other for a command that failed."""
+    folder = tmp_path / "venv"
+    (folder / "bin").mkdir(parents=True)
+    python = folder / "bin" / "python"
+    python.write_text(f"#!/bin/sh\nexit {code}\n", encoding="utf-8")
+    python.chmod(0o755)
+    for stamp in (".python", ".demo"):
+        (folder / stamp).touch()
+    done = run("/usr/bin/make", "check-server", "PYTHON=unused", f"VENV={folder}")
+    assert (done.returncode, f"Error {code}" in done.stderr) == (2, True)
 
 
 @pytest.fixture

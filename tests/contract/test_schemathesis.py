@@ -1,11 +1,13 @@
 """schemathesis fuzzes the embedded Neptun with everything that the contract allows and forbids, and finds nothing."""
 
+import os
 import subprocess
 import sysconfig
 from pathlib import Path
 
 from neptun_sdk.sandbox import Sandbox
 
+MAX_EXAMPLES = os.environ.get("NEPTUN_SCHEMATHESIS_EXAMPLES", "50")  # of each operation; the drills make do with fewer
 ROOT = Path(__file__).parent.parent.parent
 SCHEMATHESIS = Path(sysconfig.get_path("scripts")) / "schemathesis"
 
@@ -30,10 +32,13 @@ def test_schemathesis_finds_nothing(neptun: Sandbox, tmp_path: Path) -> None:
         f"--url={neptun.base_url}",
         "--checks=all",
         "--seed=1",
-        "--max-examples=50",
+        f"--max-examples={MAX_EXAMPLES}",
         "--generation-database=none",
         "--no-color",
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, (
+        "change openapi.yaml, which describes too little, or the handlers in neptun_sdk/sandbox/documented.py\n"
+        f"{done.stdout}{done.stderr}"
+    )
     assert "No issues found" in done.stdout

@@ -1,120 +1,289 @@
-"""openapi.yaml holds together: it is valid, its published examples fit its schemas, and it says what the pages say."""
+"""openapi.yaml is valid, and says what Neptun's two published pages say, and nothing else."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 from openapi_spec_validator import validate
 
-STATUSES = {
-    "200": "Successfully updated {}",
+from tests.contract.described import DESCRIBED, SPEC, Described, Schema, snake_case
+
+HERE = "tests/contract/test_spec.py"
+ERRORS = {
     "400": "Bad request (invalid parameters)",
     "401": "Unauthorized (invalid or missing session)",
     "403": "Forbidden (user_id mismatch)",
-    "404": "{} not found",
     "500": "Server error",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a published page says of its operation.
+
+    Attributes:
+        method: The method, in lower case.
+        path: The route.
+        statuses: The statuses, and what they mean.
+        fields: The fields of the request body; all are optional. One that is no string
+            stands with its type, as in ``"archived: boolean"``.
+        interface: The TypeScript interface of the resource, as name and types.
+        enums: The fields whose values the server owns, each with its published example.
+        notes: Words of the notes that must be found in the description.
+        examples: The published bodies: of the request, and of responses by their status.
+    """
+
+    method: str
+    path: str
+    statuses: Mapping[str, str]
+    fields: tuple[str, ...] = ()
+    interface: tuple[str, Mapping[str, str]]
+    enums: Mapping[str, str] = field(default_factory=dict[str, str])
+    notes: tuple[str, ...] = ()
+    examples: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+# By operationId. An operation comes with its page: one that has none here is not published.
 PAGES = {
-    "updateProject": ("patch", "/api/users/{user_id}/projects/{project_id}", "project"),
-    "updateProjectImport": (
-        "put",
-        "/api/users/{user_id}/projects/{project_id}/resources/imports/{import_id}",
-        "import",
+    "updateProject": Page(
+        method="patch",
+        path="/api/users/{user_id}/projects/{project_id}",
+        statuses={**ERRORS, "200": "Successfully updated project", "404": "Project not found"},
+        fields=("name", "description", "project_type", "programming_language"),
+        interface=(
+            "Project",
+            {
+                "id": "number",
+                "name": "string",
+                "description?": "string",
+                "project_type": "string",
+                "programming_language": "string",
+                "created_at": "string",
+                "updated_at": "string",
+                "neptun_user_id": "number",
+            },
+        ),
+        enums={"project_type": "web-site", "programming_language": "typescript"},
+        notes=(
+            "must belong to the user",
+            "Only the provided fields",
+            "`project_type` must be a valid enum value",
+            "`programming_language` must be a valid language identifier",
+            "`updated_at` is updated automatically",
+        ),
+        examples={
+            "request": {
+                "name": "Updated Project Name",
+                "description": "Updated project description",
+                "project_type": "web-site",
+                "programming_language": "typescript",
+            },
+            "200": {
+                "project": {
+                    "id": 123,
+                    "name": "Updated Project Name",
+                    "description": "Updated project description",
+                    "project_type": "web-site",
+                    "programming_language": "typescript",
+                    "created_at": "2025-02-16T17:42:11.000Z",
+                    "updated_at": "2025-02-16T18:42:11.000Z",
+                    "neptun_user_id": 456,
+                }
+            },
+            "404": {"statusCode": 404, "message": "Project not found"},
+        },
+    ),
+    "updateProjectImport": Page(
+        method="put",
+        path="/api/users/{user_id}/projects/{project_id}/resources/imports/{import_id}",
+        statuses={**ERRORS, "200": "Successfully updated import", "404": "Import not found"},
+        fields=("source_type", "source_path", "title", "description"),
+        interface=(
+            "ProjectImport",
+            {
+                "id": "number",
+                "source_type": "string",
+                "source_path": "string",
+                "title?": "string",
+                "description?": "string",
+                "created_at": "string",
+                "updated_at": "string",
+                "neptun_user_id": "number",
+                "project_id": "number",
+            },
+        ),
+        enums={"source_type": "github"},
+        notes=(
+            "must belong to the user",
+            "Only the provided fields",
+            "`source_type` must be a valid enum value",
+            "`source_path` must have a format that matches the `source_type`",
+            "`updated_at` is updated automatically",
+            "GitHub imports require appropriate GitHub installation permissions",
+        ),
+        examples={
+            "request": {"title": "Updated GitHub Import", "description": "Updated import from GitHub repository"},
+            "200": {
+                "import": {
+                    "id": 123,
+                    "source_type": "github",
+                    "source_path": "username/repository",
+                    "title": "Updated GitHub Import",
+                    "description": "Updated import from GitHub repository",
+                    "created_at": "2025-02-16T17:42:11.000Z",
+                    "updated_at": "2025-02-16T18:42:11.000Z",
+                    "neptun_user_id": 456,
+                    "project_id": 789,
+                }
+            },
+            "404": {"statusCode": 404, "message": "Import not found"},
+        },
     ),
 }
 
 
-def resolve(spec: dict[str, Any], node: Any) -> Any:
-    """Replace every ``$ref`` below a node by what it points to."""
+def described(operation_id: str) -> Described:
+    return DESCRIBED[snake_case(operation_id)]
+
+
+def resolve(node: Any) -> Any:
+    """Return a node with every reference below it replaced by what it refers to."""
     if isinstance(node, list):
-        return [resolve(spec, item) for item in node]
+        return [resolve(item) for item in node]
     if not isinstance(node, dict):
         return node
     if "$ref" in node:
-        target: Any = spec
+        target: Any = SPEC
         for step in node["$ref"].removeprefix("#/").split("/"):
             target = target[step]
-        return resolve(spec, target)
-    return {key: resolve(spec, value) for key, value in node.items()}
+        return resolve(target)
+    return {key: resolve(value) for key, value in node.items()}
 
 
-def test_the_document_is_valid_openapi(spec: dict[str, Any]) -> None:
-    validate(spec)
-    assert spec["openapi"] == "3.0.3"
-
-
-def test_it_has_the_two_operations_and_no_other(spec: dict[str, Any]) -> None:
-    found = {
-        operation["operationId"]: (method, path)
-        for path, item in spec["paths"].items()
-        for method, operation in item.items()
-        if method != "parameters"
+def examples(operation_id: str) -> dict[str, tuple[object, Any]]:
+    """Return the examples of an operation, each with its schema."""
+    operation = described(operation_id)
+    contents = {"request": operation.request_content}
+    contents |= {status: response.get("content", {}) for status, response in operation.responses.items()}
+    return {
+        place: (example["value"], resolve(media_type["schema"]))
+        for place, content in contents.items()
+        for media_type in content.values()
+        for example in media_type.get("examples", {}).values()
     }
-    assert found == {name: (method, path) for name, (method, path, _) in PAGES.items()}
 
 
-@pytest.mark.parametrize("operation", PAGES)
-def test_every_published_status_is_described_as_published(operation: str, spec: dict[str, Any]) -> None:
-    method, path, noun = PAGES[operation]
-    responses = resolve(spec, spec["paths"][path][method]["responses"])
-    published = {code: text.format(noun.capitalize() if code == "404" else noun) for code, text in STATUSES.items()}
-    assert {code: response["description"] for code, response in responses.items()} == published
+def test_the_document_is_valid_openapi() -> None:
+    validate(SPEC)
 
 
-@pytest.mark.parametrize("operation", PAGES)
-def test_every_example_fits_its_schema(operation: str, spec: dict[str, Any]) -> None:
-    method, path, _ = PAGES[operation]
-    described = resolve(spec, spec["paths"][path][method])
-    bodies = [described["requestBody"], *described["responses"].values()]
-    contents = [body["content"]["application/json"] for body in bodies]
-    examples = [
-        (example["value"], content["schema"])
-        for content in contents
-        for example in content.get("examples", {}).values()
-    ]
-    assert len(examples) == 3  # the request, the 200 and the 404
-    for value, schema in examples:
-        OAS30Validator(schema, format_checker=oas30_format_checker).validate(value)
+def test_it_is_openapi_3_0() -> None:
+    """3.1 breaks generators of other languages."""
+    assert SPEC["openapi"] == "3.0.3"
 
 
-def test_every_path_parameter_is_a_positive_integer(spec: dict[str, Any]) -> None:
-    parameters = spec["components"]["parameters"].values()
-    assert [parameter["name"] for parameter in parameters] == ["user_id", "project_id", "import_id"]
-    assert all(parameter["required"] and parameter["in"] == "path" for parameter in parameters)
-    assert all(parameter["schema"] == {"type": "integer", "format": "int64", "minimum": 1} for parameter in parameters)
+def test_the_spec_fixture_is_the_same_document(spec: dict[str, Any]) -> None:
+    """The embedded Neptun reads the file of the repository, not a copy."""
+    assert spec == SPEC
 
 
-def test_values_that_the_server_owns_are_open_strings_that_name_the_known_ones(spec: dict[str, Any]) -> None:
-    schemas = spec["components"]["schemas"]
-    for name in ("project_type", "programming_language"):
-        for schema in ("Project", "UpdateProjectRequest"):
-            assert len(schemas[schema]["properties"][name]["x-extensible-enum"]) >= 3
-            assert "enum" not in schemas[schema]["properties"][name]
-    for schema in ("ProjectImport", "UpdateProjectImportRequest"):
-        assert "github" in schemas[schema]["properties"]["source_type"]["x-extensible-enum"]
+def test_its_operations_are_those_of_the_pages() -> None:
+    found = {each.operation_id: (each.method, each.path) for each in DESCRIBED.values()}
+    published = {name: (page.method, page.path) for name, page in PAGES.items()}
+    assert found == published, f"change openapi.yaml, or add the page to PAGES in {HERE}"
 
 
-def test_a_session_cookie_is_required(spec: dict[str, Any]) -> None:
-    assert spec["security"] == [{"sessionCookie": []}]
-    scheme = spec["components"]["securitySchemes"]["sessionCookie"]
+@pytest.mark.parametrize("operation_id", PAGES)
+def test_every_published_status_is_described_as_published(operation_id: str) -> None:
+    found = {status: each["description"] for status, each in described(operation_id).responses.items()}
+    assert found == PAGES[operation_id].statuses, f"change openapi.yaml, or statuses of {operation_id} in {HERE}"
+
+
+@pytest.mark.parametrize("operation_id", PAGES)
+def test_a_request_has_the_published_fields_and_requires_none(operation_id: str) -> None:
+    operation, page = described(operation_id), PAGES[operation_id]
+    types = {name: resolve(schema.node)["type"] for name, schema in operation.fields.items()}
+    found = tuple(name if kind == "string" else f"{name}: {kind}" for name, kind in types.items())
+    assert found == page.fields, f"change openapi.yaml, or fields of {operation_id} in {HERE}"
+    required = operation.request.required if operation.request else set()
+    assert required == set(), f"change openapi.yaml, or this test and Page.fields in {HERE}: it requires {required}"
+
+
+@pytest.mark.parametrize("operation_id", PAGES)
+def test_a_resource_has_the_published_interface(operation_id: str) -> None:
+    name, interface = PAGES[operation_id].interface
+    resource = described(operation_id).resource
+    types = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean"}
+    found = {
+        each if each in resource.required else f"{each}?": types.get(resolve(schema.node)["type"], "a new type")
+        for each, schema in resource.properties.items()
+    }
+    message = f"change openapi.yaml, or interface of {operation_id} in {HERE}"
+    assert (resource.name, found) == (name, interface), message
+
+
+@pytest.mark.parametrize("operation_id", PAGES)
+def test_every_published_example_is_in_it(operation_id: str) -> None:
+    found = {place: example for place, (example, _) in examples(operation_id).items()}
+    assert found == PAGES[operation_id].examples, f"change openapi.yaml, or examples of {operation_id} in {HERE}"
+
+
+@pytest.mark.parametrize("operation_id", PAGES)
+def test_every_example_fits_its_schema(operation_id: str) -> None:
+    for example, schema in examples(operation_id).values():
+        OAS30Validator(schema, format_checker=oas30_format_checker).validate(example)
+
+
+@pytest.mark.parametrize("operation_id", PAGES)
+def test_every_published_note_is_in_it(operation_id: str) -> None:
+    description = described(operation_id).node["description"]
+    missing = [words for words in PAGES[operation_id].notes if words not in description]
+    assert missing == [], f"change openapi.yaml, or notes of {operation_id} in {HERE}"
+
+
+@pytest.mark.parametrize("operation_id", PAGES)
+def test_requests_and_responses_are_json(operation_id: str) -> None:
+    """The pages require ``Accept`` and ``Content-Type: application/json``."""
+    operation = described(operation_id)
+    contents = [operation.request_content, *(response["content"] for response in operation.responses.values())]
+    assert {media_type for content in contents for media_type in content} == {"application/json"}
+
+
+@pytest.mark.parametrize("operation_id", PAGES)
+def test_every_error_has_the_body_of_errors(operation_id: str) -> None:
+    responses = described(operation_id).responses
+    errors = {
+        status: response["content"]["application/json"] for status, response in responses.items() if status != "200"
+    }
+    assert {status: Schema(content["schema"]).name for status, content in errors.items()} == dict.fromkeys(
+        errors, "ErrorBody"
+    )
+
+
+@pytest.mark.parametrize("schema", SPEC["components"]["schemas"])
+def test_values_that_the_server_owns_are_open_strings(schema: str) -> None:
+    """A closed enum would make generated clients refuse a value that the server adds."""
+    properties = Schema(SPEC["components"]["schemas"][schema]).properties
+    closed = [name for name, each in properties.items() if "enum" in resolve(each.node)]
+    assert closed == [], f"openapi.yaml: say x-extensible-enum instead of enum for {closed} of {schema}"
+
+
+@pytest.mark.parametrize("operation_id", PAGES)
+def test_values_that_the_server_owns_name_the_known_ones(operation_id: str) -> None:
+    """The pages give one value of each as an example, which must be among them."""
+    operation, page = described(operation_id), PAGES[operation_id]
+    tables = [operation.resource.properties, operation.fields] if page.fields else [operation.resource.properties]
+    for schemas in tables:
+        known = {name: schema.known_values for name, schema in schemas.items() if schema.known_values}
+        message = f"change openapi.yaml, or enums of {operation_id} in {HERE}"
+        assert known.keys() == page.enums.keys(), message
+        assert all(published in known[name] for name, published in page.enums.items()), message
+        assert all(len(values) >= 3 for values in known.values()), message
+
+
+def test_a_session_cookie_is_required() -> None:
+    assert SPEC["security"] == [{"sessionCookie": []}]
+    scheme = SPEC["components"]["securitySchemes"]["sessionCookie"]
     assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "cookie", "neptun-session")
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "Only the provided fields",
-        "`updated_at` is updated automatically",
-        "`project_type` must be a valid enum value",
-        "`programming_language` must be a valid language identifier",
-        "`source_type` must be a valid enum value",
-        "`source_path` must have a format that matches the `source_type`",
-        "GitHub imports require appropriate GitHub installation permissions",
-        "must belong to the user",
-    ],
-)
-def test_every_published_note_is_in_it(words: str, spec: dict[str, Any]) -> None:
-    descriptions = [
-        item[method]["description"] for item in spec["paths"].values() for method in ("patch", "put") if method in item
-    ]
-    assert words in " ".join(descriptions)

@@ -1,0 +1,582 @@
+"""Connections: through httpx's own client and transport, without its cookies and redirects, and closed at once."""
+
+import functools
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpcore
+import httpx
+import pytest
+
+from neptun_sdk import ArgumentError, NeptunClient, NeptunConnectionError, ResponseError, connections
+from neptun_sdk.connections import Connections, Deadline, Transport, _NetworkBackend, _ProxyConnection, _Stream
+from neptun_sdk.session import Session
+from tests.conftest import CANARY, PROJECT, ClientFor
+from tests.faults.raw_server import RawServer, response, serves
+
+OK = {"project": PROJECT}
+
+
+def update(client: NeptunClient) -> object:
+    return client.update_project(123, name="New name")
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry at once."""
+    monkeypatch.setattr("random.uniform", lambda *_: 0.0)
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("method", ["httpx.Client.send", "httpx.HTTPTransport.handle_request"])
+def test_every_attempt_goes_through_what_monitoring_tools_hook(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sentry, Datadog and New Relic replace the first; OpenTelemetry, respx and pytest-httpx the second."""
+    owner = {"httpx.Client.send": httpx.Client, "httpx.HTTPTransport.handle_request": httpx.HTTPTransport}[method]
+    name = method.rpartition(".")[2]
+    original: Callable[..., httpx.Response] = getattr(owner, name)
+    statuses: list[int] = []
+
+    def counted(self: object, *arguments: object, **options: object) -> httpx.Response:
+        result = original(self, *arguments, **options)
+        statuses.append(result.status_code)
+        return result
+
+    with (
+        RawServer(serves(response(b"", "503 Busy"), response(b"", "429 Busy"), response())) as server,
+        NeptunClient(CANARY, 1, base_url=server.base_url) as client,
+    ):
+        monkeypatch.setattr(owner, name, counted)
+        update(client)
+    assert statuses == [503, 429, 200]
+
+
+def test_a_cookie_that_a_response_sets_is_neither_sent_nor_kept(client_for: ClientFor) -> None:
+    cookies: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        cookies.append(request.headers["Cookie"])
+        set_cookies = [("Set-Cookie", "neptun-session=another; Path=/"), ("Set-Cookie", "theme=dark")]
+        return httpx.Response(200, json=OK, headers=set_cookies)
+
+    client = client_for(respond)
+    for _ in range(2):
+        update(client)
+    assert cookies == [f"neptun-session={CANARY}"] * 2
+    assert list(client._connections._client.cookies.jar) == []
+
+
+LOCATIONS = {
+    "another host": "https://elsewhere.test/api/users/1/projects/123",
+    "a path": "/elsewhere",
+    "no URL": "https://host:port/",
+    "an empty A-label": "https://xn--/",
+    "another scheme": "ftp://elsewhere.test/",
+    "letters outside ASCII": "https://nëptun.test/é",
+    "nothing": "",
+    "control characters": "https://elsewhere.test/\x01",
+    "70,000 characters": f"/{'a' * 70_000}",
+}
+
+
+@pytest.mark.parametrize("location", LOCATIONS.values(), ids=LOCATIONS)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_its_location_is_kept(status: int, location: str, client_for: ClientFor) -> None:
+    """httpx builds the next request even if it does not follow, and raises its own errors if it cannot."""
+    requests: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(status, headers=[(b"Location", location.encode())])
+
+    with pytest.raises(ResponseError, match="redirects are not followed") as caught:
+        update(client_for(respond))
+    assert len(requests) == 1
+    assert caught.value.status_code == status
+    assert caught.value.headers["location"] == location
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_a_location_on_another_status_is_kept_too(client_for: ClientFor) -> None:
+    def respond(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(201, headers={"Location": "/new"})
+
+    with pytest.raises(ResponseError) as caught:
+        update(client_for(respond))
+    assert caught.value.headers["location"] == "/new"
+
+
+@pytest.fixture
+def tls_contexts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ssl.SSLContext]]:
+    """Every TLS context that is made from here on; none is taken from another test."""
+    made: list[ssl.SSLContext] = []
+    create = ssl.SSLContext.__new__
+
+    def counted(cls: type[ssl.SSLContext], *arguments: Any, **options: Any) -> ssl.SSLContext:
+        made.append(create(cls, *arguments, **options))
+        return made[-1]
+
+    connections._cached_tls_context.cache_clear()
+    monkeypatch.setattr(ssl.SSLContext, "__new__", counted)
+    yield made
+    connections._cached_tls_context.cache_clear()
+
+
+NEEDS_TLS: dict[str, tuple[str, Mapping[str, str], int]] = {
+    "plain http": ("http://127.0.0.1:9", {}, 0),
+    "plain http through a plain proxy": ("http://neptun.test", {"HTTP_PROXY": "http://proxy.test:1"}, 0),
+    "plain http through a proxy with TLS": ("http://neptun.test", {"HTTP_PROXY": "https://proxy.test:1"}, 1),
+    "https": ("https://neptun.test", {}, 1),
+    "https through a plain proxy": ("https://neptun.test", {"HTTPS_PROXY": "http://proxy.test:1"}, 1),
+    "https through a proxy with TLS": ("https://neptun.test", {"HTTPS_PROXY": "https://proxy.test:1"}, 1),
+}
+
+
+@pytest.mark.parametrize(("base_url", "variables", "expected"), NEEDS_TLS.values(), ids=NEEDS_TLS)
+def test_certificates_are_loaded_only_if_there_is_tls(
+    base_url: str,
+    variables: Mapping[str, str],
+    expected: int,
+    tls_contexts: list[ssl.SSLContext],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Loading them takes as long as many calls."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for _ in range(2):
+        NeptunClient(CANARY, 1, base_url=base_url, allow_http=True).close()
+    assert len(tls_contexts) == expected
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.strip()
+
+
+def test_the_loggers_of_httpx_are_left_alone_until_the_first_client() -> None:
+    code = """
+import logging
+import neptun_sdk
+names = ("httpx", "httpcore.http11")
+before = [logging.getLogger(name).filters[:] for name in names]
+neptun_sdk.NeptunClient("a-session-cookie", 1, base_url="http://127.0.0.1:9").close()
+print(before, [len(logging.getLogger(name).filters) for name in names])
+"""
+    assert run(code) == "[[], []] [1, 1]"
+
+
+def test_a_process_without_fork_can_use_the_sdk() -> None:
+    code = """
+import httpx, os
+del os.register_at_fork
+from neptun_sdk import NeptunClient
+NeptunClient("a-session-cookie", 1).close()
+print("fine")
+"""
+    assert run(code) == "fine"
+
+
+def our_proxy(url: str) -> str | None:
+    proxy, _ = connections._find_proxy(httpx.URL(url), allow_http=True)
+    return None if proxy is None else str(proxy.url)
+
+
+def proxy_of_httpx(url: str) -> str | None:
+    with httpx.Client() as client:
+        pool = client._transport_for_url(httpx.URL(url))._pool  # type: ignore[attr-defined]
+    found = getattr(pool, "_proxy_url", None)
+    return None if found is None else f"{found.scheme.decode()}://{found.host.decode()}:{found.port}"
+
+
+PROXY_VARIABLES: dict[str, Mapping[str, str]] = {
+    "none": {},
+    "HTTPS_PROXY": {"HTTPS_PROXY": "http://proxy.test:1"},
+    "HTTP_PROXY": {"HTTP_PROXY": "http://proxy.test:2"},
+    "https_proxy": {"https_proxy": "http://proxy.test:3"},
+    "ALL_PROXY": {"ALL_PROXY": "http://proxy.test:4"},
+    "ALL_PROXY and HTTPS_PROXY": {"ALL_PROXY": "http://proxy.test:4", "HTTPS_PROXY": "http://proxy.test:5"},
+    "no scheme": {"ALL_PROXY": "proxy.test:6"},
+    "a proxy with TLS": {"ALL_PROXY": "https://proxy.test:6"},
+    "NO_PROXY with the host": {"ALL_PROXY": "http://proxy.test:7", "NO_PROXY": "neptun.test"},
+    "NO_PROXY with a domain": {"ALL_PROXY": "http://proxy.test:7", "NO_PROXY": "elsewhere.test, test"},
+    "NO_PROXY with everything": {"ALL_PROXY": "http://proxy.test:7", "NO_PROXY": "*"},
+    "NO_PROXY with another port": {"ALL_PROXY": "http://proxy.test:7", "NO_PROXY": "neptun.test:3001"},
+    "NO_PROXY with addresses": {"ALL_PROXY": "http://proxy.test:7", "NO_PROXY": "192.0.2.7,2001:db8::1"},
+    "no_proxy with half a label": {"ALL_PROXY": "http://proxy.test:7", "no_proxy": "ptun.test"},
+}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://neptun.test",
+        "http://neptun.test",
+        "https://neptun.test:3000",
+        "https://192.0.2.7:3000",
+        "https://[2001:db8::1]",
+    ],
+)
+@pytest.mark.parametrize("variables", PROXY_VARIABLES.values(), ids=PROXY_VARIABLES)
+def test_the_proxy_is_the_one_that_httpx_would_take(
+    variables: Mapping[str, str], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert our_proxy(url) == proxy_of_httpx(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:3000", "http://localhost:3000", "https://[::1]", "https://127.1.2.3"]
+)
+def test_loopback_is_never_reached_through_a_proxy(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy on another machine would reach its own loopback, and show it the session."""
+    monkeypatch.setenv("ALL_PROXY", "http://proxy.test:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:2")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3")
+    assert our_proxy(url) is None
+
+
+WRONG_PROXIES = {
+    "another scheme": "ftp://user:hunter2@proxy.test",
+    "a port that is no number": "http://user:hunter2@proxy.test:port",
+}
+
+
+@pytest.mark.parametrize("value", WRONG_PROXIES.values(), ids=WRONG_PROXIES)
+def test_a_proxy_variable_that_is_no_proxy_is_refused_without_its_password(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    with pytest.raises(ArgumentError) as caught:
+        NeptunClient(CANARY, 1)
+    assert str(caught.value) == "HTTPS_PROXY is not the URL of a proxy; it should look like http://host:port."
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_a_socks_proxy_without_socksio_is_refused(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:1080")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(ArgumentError) as caught:
+        NeptunClient(CANARY, 1)
+    assert str(caught.value) == "a SOCKS proxy needs one more package: pip install 'httpx[socks]'."
+
+
+def test_a_socks_proxy_gets_a_pool_of_its_own_kind() -> None:
+    """Without socksio, which a test environment may lack, no pool is made of it."""
+    factory = connections._pool_factory(httpx.Proxy("socks5://user:hunter2@127.0.0.1:1080"), None, _NetworkBackend())
+    assert isinstance(factory, functools.partial)
+    assert factory.func is connections._SOCKSProxy
+    assert factory.keywords["proxy_url"] == "socks5://127.0.0.1:1080"
+    assert factory.keywords["proxy_auth"] == (b"user", b"hunter2")
+
+
+def test_plain_http_does_not_leave_this_machine_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:3128")
+    with pytest.raises(ArgumentError) as caught:
+        connections._find_proxy(httpx.URL("http://neptun.test"), allow_http=False)
+    assert str(caught.value) == (
+        "base_url is plain http, and HTTP_PROXY would let a proxy on another machine read the session cookie: name the "
+        "host in NO_PROXY, or set allow_http=True if the network is trusted."
+    )
+
+
+ALLOWED_PROXIES = {
+    "plain http, allowed": ("http://neptun.test", "HTTP_PROXY", "http://proxy.test:3128", True),
+    "plain http, a proxy on this machine": ("http://neptun.test", "HTTP_PROXY", "http://127.0.0.1:3128", False),
+    "https": ("https://neptun.test", "HTTPS_PROXY", "http://proxy.test:3128", False),
+}
+
+
+@pytest.mark.parametrize(("url", "variable", "proxy", "allow_http"), ALLOWED_PROXIES.values(), ids=ALLOWED_PROXIES)
+def test_a_proxy_that_may_read_what_it_gets_is_taken(
+    url: str, variable: str, proxy: str, allow_http: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, proxy)
+    found, named = connections._find_proxy(httpx.URL(url), allow_http=allow_http)
+    assert found is not None
+    assert named == variable
+    assert str(found.url) == proxy
+
+
+Address = tuple[int, int, int, str, tuple[str, int]]
+
+
+def address(host: str, port: int = 443) -> Address:
+    return (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
+
+
+def test_a_name_is_resolved_once_and_its_address_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    lookups: list[object] = []
+    connected: list[object] = []
+
+    def look_up(*arguments: object, **options: object) -> list[Address]:
+        lookups.append((arguments, options))
+        return [address("192.0.2.7", 8443), address("192.0.2.7", 8443)]
+
+    def refuse(target: object, *_: object, **__: object) -> None:
+        connected.append(target)
+        raise ConnectionRefusedError("refused by 192.0.2.7")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with (
+        NeptunClient(CANARY, 1, base_url="https://neptun.test:8443", max_retries=0) as client,
+        pytest.raises(NeptunConnectionError, match=r"cannot connect to https://neptun\.test:8443.*refused by 192\.0"),
+    ):
+        update(client)
+    assert lookups == [(("neptun.test", 8443), {"type": socket.SOCK_STREAM})]
+    assert connected == [("192.0.2.7", 8443)]
+
+
+def test_a_name_that_is_unknown_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with (
+        NeptunClient(CANARY, 1, base_url="https://neptun.test", max_retries=0) as client,
+        pytest.raises(NeptunConnectionError, match="Name or service not known") as caught,
+    ):
+        update(client)
+    assert caught.value.applied is False
+
+
+def test_a_name_without_an_address_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+    with (
+        NeptunClient(CANARY, 1, base_url="https://neptun.test", max_retries=0) as client,
+        pytest.raises(NeptunConnectionError, match="the name has no address") as caught,
+    ):
+        update(client)
+    assert caught.value.applied is False
+
+
+@pytest.mark.parametrize("literal", ["127.0.0.1", "::1"])
+def test_a_literal_address_is_not_looked_up(literal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", lambda _: pytest.fail("a thread was started"))
+    assert _NetworkBackend()._resolve(literal, 443, 5) == [literal]
+
+
+def test_each_address_of_a_name_gets_its_share_of_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time does not pass here, so that every share is exact."""
+    shares: list[float] = []
+    deadline = Deadline(1_000_000.0)
+
+    def time_out(_: object, timeout: float, **__: object) -> None:
+        shares.append(timeout)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(Deadline, "remaining", lambda _: 12.0)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address(f"192.0.2.{last}") for last in range(1, 5)])
+    monkeypatch.setattr(socket, "create_connection", time_out)
+    with pytest.raises(httpcore.ConnectTimeout):
+        _NetworkBackend().connect_tcp("neptun.test", 443, deadline)
+    assert shares == [3.0, 4.0, 6.0, 12.0]
+
+
+def test_without_a_deadline_each_address_is_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As httpx does in a plain client without timeouts."""
+    timeouts: list[object] = []
+
+    def refuse(_: object, timeout: object, **__: object) -> None:
+        timeouts.append(timeout)
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address("192.0.2.1"), address("192.0.2.2")])
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(httpcore.ConnectError):
+        _NetworkBackend().connect_tcp("neptun.test", 443, None)
+    assert timeouts == [None, None]
+
+
+OVER = Deadline(time.monotonic() - 1)
+EXPIRED: dict[str, tuple[type[Exception], Callable[[_Stream], object]]] = {
+    "connect": (httpcore.ConnectTimeout, lambda _: _NetworkBackend().connect_tcp("127.0.0.1", 9, OVER)),
+    "TLS": (
+        httpcore.ConnectTimeout,
+        lambda stream: stream.start_tls(ssl.create_default_context(), "neptun.test", OVER),
+    ),
+    "write": (httpcore.WriteTimeout, lambda stream: stream.write(b"x", OVER)),
+    "read": (httpcore.ReadTimeout, lambda stream: stream.read(10, OVER)),
+}
+
+
+@pytest.mark.parametrize(("expected", "operation"), EXPIRED.values(), ids=EXPIRED)
+def test_an_operation_that_begins_after_the_deadline_fails_at_once(
+    expected: type[Exception], operation: Callable[[_Stream], object]
+) -> None:
+    with pytest.raises(expected, match=r"^the time of the call is over$"):
+        operation(_Stream(httpcore.MockStream([b"never read"]), None, _NetworkBackend()))
+
+
+@pytest.mark.parametrize("operation", ["read", "write"])
+def test_an_operation_without_a_timeout_has_that_of_connecting(operation: str) -> None:
+    """httpcore passes no timeout to the handshake with a SOCKS proxy."""
+    stream = _Stream(httpcore.MockStream([b"never read"]), OVER, _NetworkBackend())
+    with pytest.raises(httpcore.TimeoutException, match=r"^the time of the call is over$"):
+        stream.read(10) if operation == "read" else stream.write(b"x")
+
+
+@pytest.mark.parametrize("seconds", [5.0, -1.0], ids=["to come", "over"])
+def test_a_deadline_counts_down_and_is_never_a_timeout_of_zero(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a socket, 0 means that it does not wait at all."""
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    deadline = Deadline(100.0 + seconds)
+    assert float(deadline) == max(seconds, 0.001)
+    assert deadline.remaining() == seconds
+    monkeypatch.setattr(time, "monotonic", lambda: 101.0)
+    assert deadline.remaining() == seconds - 1
+
+
+def test_in_a_plain_httpx_client_it_is_httpxs_own_transport() -> None:
+    with RawServer(serves(response())) as server:
+        transport = Transport(httpx.URL(server.base_url), allow_http=False)
+        with httpx.Client(transport=transport, timeout=20) as client:
+            assert client.patch(server.base_url, json={}).status_code == 200
+
+
+def test_a_wait_between_two_attempts_ends_when_the_client_is_closed() -> None:
+    """Retry-After asks for a wait of a minute."""
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        threading.Timer(0.05, client.close).start()
+        return httpx.Response(429, headers={"Retry-After": "60"})
+
+    client = NeptunClient(
+        CANARY, 1, base_url="https://neptun.test", timeout=100, transport=httpx.MockTransport(respond)
+    )
+    began = time.monotonic()
+    with pytest.raises(NeptunConnectionError) as caught:
+        update(client)
+    assert time.monotonic() - began < 30
+    assert str(caught.value) == (
+        "update_project(user_id=1, project_id=123): the client was closed during the call. The update was not "
+        "applied. Close a client when its calls have ended."
+    )
+    assert (caught.value.applied, caught.value.attempts) == (False, 1)
+
+
+def test_a_client_that_was_closed_after_an_attempt_in_doubt_says_so() -> None:
+    def respond(_: httpx.Request) -> httpx.Response:
+        client.close()
+        return httpx.Response(503)
+
+    client = NeptunClient(CANARY, 1, base_url="https://neptun.test", transport=httpx.MockTransport(respond))
+    with pytest.raises(NeptunConnectionError, match="The update may have been applied") as caught:
+        update(client)
+    assert caught.value.applied is None
+
+
+@pytest.fixture
+def own_connections() -> Iterator[Connections]:
+    made = Connections(httpx.URL("http://127.0.0.1:9"), allow_http=False, transport=None)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_after_a_fork_no_lock_of_the_parent_is_taken(closed: bool, own_connections: Connections) -> None:
+    """A thread of the parent may hold the event's lock and every slot, and does not exist in the child."""
+    if closed:
+        own_connections.close()
+    event, slots = own_connections.closed, own_connections._slots
+    with vars(event)["_cond"]:
+        own_connections.reset_after_fork()
+        assert own_connections.closed is not event
+        assert own_connections._slots is not slots
+        assert own_connections.closed.is_set() is closed
+        own_connections.close()
+
+
+def test_after_a_fork_a_transport_of_the_callers_own_is_left_alone() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=OK))
+    client = NeptunClient(CANARY, 1, base_url="https://neptun.test", transport=transport)
+    client._connections.reset_after_fork()
+    update(client)
+
+
+def test_closing_leaves_a_transport_of_the_callers_own_open() -> None:
+    class Closing(httpx.MockTransport):
+        def close(self) -> None:
+            pytest.fail("closed")
+
+    with NeptunClient(
+        CANARY,
+        1,
+        base_url="https://neptun.test",
+        transport=Closing(lambda request: httpx.Response(200, json={"project": PROJECT | json.loads(request.content)})),
+    ) as client:
+        update(client)
+
+
+class Broken(httpcore.ConnectionInterface):
+    """A connection whose handshake raises an exception."""
+
+    def __init__(self, exc: BaseException) -> None:
+        self._exc = exc
+        self.closed = False
+
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        assert request.method == b"PATCH"
+        raise self._exc
+
+    def close(self) -> None:
+        self.closed = True
+
+
+HANDSHAKES: dict[str, tuple[BaseException, type[BaseException], str, bool]] = {
+    "a timeout": (httpcore.ConnectTimeout("late"), httpcore.ConnectTimeout, "late", True),
+    "a refusal": (httpcore.ProxyError("407"), httpcore.ProxyError, "407", True),
+    "an interrupt": (KeyboardInterrupt(), KeyboardInterrupt, "", True),
+    "an exception of socksio": (
+        ValueError("Malformed reply"),
+        httpcore.ProxyError,
+        "the SOCKS handshake failed (ValueError: Malformed reply)",
+        True,
+    ),
+    "a connection that another thread has taken": (
+        httpcore.ConnectionNotAvailable(),
+        httpcore.ConnectionNotAvailable,
+        "",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("exc", "expected", "text", "closes"), HANDSHAKES.values(), ids=HANDSHAKES)
+def test_a_proxy_connection_that_fails_is_closed(
+    exc: BaseException, expected: type[BaseException], text: str, closes: bool
+) -> None:
+    """Otherwise httpcore would count it as in use, and a hundred of them would use up the pool for good."""
+    inner = Broken(exc)
+    with pytest.raises(expected) as caught:
+        _ProxyConnection(inner).handle_request(httpcore.Request("PATCH", "http://neptun.test/"))
+    assert str(caught.value) == text
+    assert inner.closed is closes
+
+
+def test_a_session_is_put_on_its_own_requests_only(own_connections: Connections) -> None:
+    """Connections hold no session: each request is sent with its own."""
+    with RawServer(serves(response())) as server:
+        request = httpx.Request("PATCH", server.base_url, json={})
+        with own_connections.send(request, Session(CANARY, 1), Deadline(time.monotonic() + 20)) as found:
+            assert found.status_code == 200
+        assert found.is_closed
+        assert "Cookie" not in request.headers
+
+
+def test_closing_ends_a_handshake_and_begins_no_other() -> None:
+    network = _NetworkBackend()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with network.handshake(ours):
+            network.close()
+            assert theirs.recv(1) == b"", "the connection is still open"
+        with pytest.raises(httpcore.ConnectError, match="the client was closed"), network.handshake(ours):
+            pytest.fail("a handshake began")
