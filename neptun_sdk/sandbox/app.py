@@ -1,127 +1,187 @@
-"""The embedded Neptun as a WSGI app: openapi.yaml decides what is valid, the state decides the rest."""
+"""The embedded Neptun as a WSGI app: the API of one dialect, scripted responses, and a record of requests."""
 
-import json
-import re
+import errno
+import inspect
 import threading
 from collections import deque
-from collections.abc import Iterable
-from http import HTTPStatus
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from openapi_core.contrib.werkzeug import WerkzeugOpenAPIRequest, WerkzeugOpenAPIResponse
-from openapi_core.templating.paths.exceptions import OperationNotFound, PathNotFound
-from openapi_core.unmarshalling.request.datatypes import RequestUnmarshalResult
-from openapi_core.validation.request.exceptions import RequestBodyValidationError
+import httpx
 from werkzeug.wrappers import Request, Response
 
-from neptun_sdk.dialects import Dialect
-from neptun_sdk.sandbox.deployed import Deployed
-from neptun_sdk.sandbox.spec import load_openapi
-from neptun_sdk.sandbox.state import Issue, Row, State
-from neptun_sdk.session import COOKIE_NAME
+from neptun_sdk.models import Dialect
+from neptun_sdk.sandbox.api import Api, decode_json, json_response
+from neptun_sdk.sandbox.deployed import DeployedApi
+from neptun_sdk.sandbox.documented import DocumentedApi
+from neptun_sdk.sandbox.script import Script, Step, phrase
+from neptun_sdk.sandbox.state import State
+
+MAX_REQUESTS = 1_000  # how many are remembered
+CONTROL = "/_sandbox/"
+READ_TIMEOUT = "neptun_sandbox.read_timeout"  # in the WSGI environment: how many seconds the caller waits
+
+_APIS: Mapping[Dialect, type[Api]] = {api.dialect: api for api in (DocumentedApi, DeployedApi)}
+
+
+class Disconnected(ConnectionResetError):
+    """The connection is to be closed without a response. cheroot does so for an error of this kind."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNRESET, "closed without a response")
+
+
+class WaitedTooLong(TimeoutError):
+    """The response takes longer than the caller, who is in this process, waits."""
+
+
+@dataclass(frozen=True)
+class RecordedRequest:
+    """A request that came in.
+
+    Attributes:
+        method: Its method, such as ``PATCH``.
+        path: Its path, decoded, without a query.
+        body: Its body: decoded if it is JSON, else as text; None if it is empty.
+        status: The status of the response; None if the connection was closed without one.
+    """
+
+    method: str
+    path: str
+    body: Any
+    status: int | None
 
 
 class App:
-    """A WSGI app that speaks one dialect. It may be called from many threads at once."""
+    """A WSGI app that speaks one dialect. It may be called from many threads at once.
 
-    def __init__(self, dialect: Dialect = "documented") -> None:
-        self.state: State = State(dialect)
-        self._speaker = Documented(self.state) if dialect == "documented" else Deployed(self.state)
+    Args:
+        dialect: Which one.
+        session_cookie: The first user's session; None makes one.
+    """
+
+    def __init__(self, dialect: Dialect, session_cookie: str | None = None) -> None:
+        self.state: State = State(dialect, session_cookie)
+        self.api: Api = _APIS[dialect](self.state)
+        self.script: Script = Script()
         self._lock = threading.Lock()
-        self._faults: deque[Response] = deque()
+        self._requests: deque[RecordedRequest] = deque(maxlen=MAX_REQUESTS)
+        self.stopping: threading.Event = threading.Event()  # ends every delay
+        self._controls: Mapping[tuple[str, str], Callable[..., object]] = {
+            ("POST", "fail-next"): self.script.fail_next,
+            ("POST", "respond"): self.script.respond,
+            ("POST", "reset"): self.reset,
+            ("GET", "requests"): lambda: [asdict(request) for request in self.requests()],
+        }
 
-    def fail_next(self, status: int, times: int, retry_after: int | None) -> None:
-        """Script the answers to the next requests; see `Sandbox.fail_next`."""
-        if not 400 <= status <= 599:
-            raise ValueError(f"status must be from 400 to 599, not {status}")
-        if times < 1:
-            raise ValueError(f"times must be 1 or more, not {times}")
-        if retry_after is not None and retry_after < 0:
-            raise ValueError(f"retry_after must be 0 or more, not {retry_after}")
-        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    def reset(self) -> None:
+        """Make everything as it was at the start."""
+        self.script.clear()
+        self.state.reset()
         with self._lock:
-            self._faults.extend(_error(status, _phrase(status), headers=headers) for _ in range(times))
+            self._requests.clear()
+
+    def requests(self) -> list[RecordedRequest]:
+        """Return the requests that came in, oldest first."""
+        with self._lock:
+            return list(self._requests)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
+        if request.path.startswith(CONTROL):
+            return self._control(request)(environ, start_response)
+        try:
+            content = request.get_data()
+        except ValueError:
+            refusal = _refused(400, "the body is not in chunks as its headers say", {"Connection": "close"})
+            return refusal(environ, start_response)
+        step = self.script.take()
+        response = self.api.respond(request) if step.status is None else self._scripted(request, step, step.status)
+        status = None if step.disconnect else response.status_code
+        # Before the response is sent: who has it must find its request in the record.
+        recorded = RecordedRequest(request.method, request.path, _decoded(content), status)
         with self._lock:
-            fault = self._faults.popleft() if self._faults else None
-        return (fault or self._speaker.answer(request))(environ, start_response)
+            self._requests.append(recorded)
+        self._wait(step.delay, environ.get(READ_TIMEOUT))
+        if step.disconnect:
+            raise Disconnected
+        return response(environ, start_response)
 
-
-class Documented:
-    """Answers as the contract says."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self._openapi = load_openapi()
-
-    def answer(self, request: Request) -> Response:
-        """Answer a request, which openapi-core validates against the contract; so it does the answer."""
-        described = WerkzeugOpenAPIRequest(request)
-        result = self._openapi.unmarshal_request(described)
-        if any(isinstance(problem, PathNotFound) for problem in result.errors):
-            return _error(404, "No such route")
-        if any(isinstance(problem, OperationNotFound) for problem in result.errors):
-            allowed = "PUT" if "/imports/" in request.path else "PATCH"
-            return _error(405, f"This route takes {allowed} only", headers={"Allow": allowed})
-        response = self._update(request.path, request.cookies.get(COOKIE_NAME), result)
-        # A server that breaks its own contract must not go unnoticed.
-        self._openapi.validate_response(described, WerkzeugOpenAPIResponse(response))
+    def _scripted(self, request: Request, step: Step, status: int) -> Response:
+        if step.content is not None:
+            response = Response(step.content, status)
+            # Not even the type that werkzeug gives a response without one.
+            response.headers.clear()
+        else:
+            response = self.api.finish(request, self.api.error(request, status, phrase(status)))
+        response.headers.update(step.headers)
         return response
 
-    def _update(self, path: str, session_cookie: str | None, result: RequestUnmarshalResult) -> Response:
-        """Check in the order of a real server: the session, the ids, access, the body; then update."""
-        account = self._state.account_of(session_cookie)
-        if account is None:
-            return _error(401, "Unauthorized")
-        problems = list(result.errors)
-        body_problems = [problem for problem in problems if isinstance(problem, RequestBodyValidationError)]
-        ids = result.parameters.path
-        # Python reads " 1", "1_0" and "+1" as integers too; a URL should not.
-        plain = re.findall(r"/([1-9][0-9]*)(?=/|$)", path) == [str(value) for value in ids.values()]
-        if len(body_problems) < len(problems) or not plain:
-            return _error(400, "Invalid parameters: every id must be a positive integer")
-        if ids["user_id"] != account.user_id:
-            return _error(403, "Forbidden")
-        if self._state.project(ids["user_id"], ids["project_id"]) is None:
-            return _error(404, "Project not found")
-        if "import_id" in ids and self._state.project_import(**ids) is None:
-            return _error(404, "Import not found")
-        if body_problems:
-            return _error(400, "Invalid request body", _schema_issues(body_problems[0]))
-        changes = cast("Row", result.body)
-        if "import_id" in ids:
-            envelope, outcome = "import", self._state.update_project_import(ids["import_id"], changes)
-        else:
-            envelope, outcome = "project", self._state.update_project(ids["project_id"], changes)
-        if isinstance(outcome, list):
-            return _error(400, "Invalid request body", outcome)
-        return _json({envelope: outcome})
+    def _wait(self, delay: float, timeout: float | None) -> None:
+        if timeout is not None and delay > timeout:
+            self.stopping.wait(timeout)
+            raise WaitedTooLong
+        self.stopping.wait(delay)
+
+    def _control(self, request: Request) -> Response:
+        """Respond to a request to the sandbox itself."""
+        name = request.path.removeprefix(CONTROL)
+        allowed = [method for method, known in self._controls if known == name]
+        if not allowed:
+            names = ", ".join(f"{method} {CONTROL}{known}" for method, known in self._controls)
+            return _refused(404, f"there is no {request.path}, only {names}")
+        if request.method not in allowed:
+            return _refused(405, f"{request.path} takes {allowed[0]} only", {"Allow": allowed[0]})
+        try:
+            options = decode_json(request.get_data() or b"{}")
+            control = self._controls[request.method, name]
+            result = control(**_arguments(control, options))
+        except ValueError as exc:
+            return _refused(400, str(exc))
+        return json_response({"ok": True} if result is None else result)
 
 
-def _schema_issues(problem: Exception) -> list[Issue]:
-    """What the contract's schema says of each field; nothing where the body as a whole cannot be read."""
-    errors = getattr(problem.__cause__, "schema_errors", ())
-    return [Issue(str(error.path[0]), error.message) for error in errors if error.path]
+class InProcessTransport(httpx.BaseTransport):
+    """The app without a socket. What would happen to a connection is an exception, as from a real transport."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        timeout = request.extensions.get("timeout", {}).get("read")
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            return self._app({**environ, READ_TIMEOUT: timeout}, start_response)
+
+        try:
+            return httpx.WSGITransport(app=app).handle_request(request)
+        except Disconnected as exc:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request) from exc
+        except WaitedTooLong as exc:
+            raise httpx.ReadTimeout("timed out", request=request) from exc
 
 
-def _phrase(status: int) -> str:
+def _arguments(control: Callable[..., object], options: object) -> dict[str, Any]:
+    """Return the arguments for a control from a decoded body."""
+    if not isinstance(options, dict):
+        raise ValueError("the body must be a JSON object")
+    arguments = cast("dict[str, Any]", options)
+    known = inspect.signature(control).parameters
+    for name in arguments:
+        if name not in known:
+            raise ValueError(f"there is no {name!r}, only {', '.join(known) or 'an empty object'}")
+    return arguments
+
+
+def _refused(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return json_response({"statusCode": status, "message": message}, status, headers)
+
+
+def _decoded(content: bytes) -> Any:
+    if not content:
+        return None
     try:
-        return HTTPStatus(status).phrase
+        return decode_json(content)
     except ValueError:
-        return "Error"
-
-
-def _error(
-    status: int, message: str, issues: list[Issue] | None = None, headers: dict[str, str] | None = None
-) -> Response:
-    """An error body of the contract; the problems of fields stand where deployed servers put them."""
-    body: Row = {"statusCode": status, "message": message}
-    if issues:
-        body["data"] = {"issues": [{"path": [issue.field], "message": issue.message} for issue in issues]}
-    return _json(body, status, headers)
-
-
-def _json(body: Row, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(json.dumps(body), status, headers, content_type="application/json")
+        return content.decode("utf-8", "replace")

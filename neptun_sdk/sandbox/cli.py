@@ -5,14 +5,13 @@ import contextlib
 import signal
 import threading
 from collections.abc import Sequence
-from types import FrameType
 
 from neptun_sdk.dialects import DIALECTS
 from neptun_sdk.sandbox.server import Sandbox
 from neptun_sdk.session import COOKIE_NAME
 
 _BANNER = """\
-An embedded Neptun is running. Its state is in memory: it is gone when the sandbox ends.
+An embedded Neptun is running. Its state is in memory, and ends with it.
 
   export NEPTUN_BASE_URL={base_url}
   export NEPTUN_USER_ID={user_id}
@@ -28,41 +27,67 @@ Try it:
     -H 'Cookie: {cookie_name}={session_cookie}' \\
     -d '{{"name": "Updated Project Name"}}'
 
-Ctrl-C ends it."""
+Ctrl-C ends it. neptun-sandbox --help says how to script failures."""
+
+# Beside its base URL, for tests in any language: title, and what it does.
+_CONTROLS = {
+    "POST /_sandbox/fail-next": "Make the next requests fail. The body is a JSON object, and every key is optional: "
+    '"status" (400 to 599, default 503; null: handle the request as usual), "times" (default 1), "retry_after" '
+    '(seconds), "disconnect" (true: close the connection without a response), "delay" (seconds before the response).',
+    "POST /_sandbox/respond": "Script any response to the next requests. The body is a JSON object, and every key is "
+    'optional: "status" (200 to 599, default 200), "headers" (an object), "body" (a string is sent as it is, anything '
+    'else as JSON), "times" (default 1), "delay" (seconds).',
+    "GET /_sandbox/requests": "Return the last 1,000 requests, oldest first: a list of objects with the keys "
+    '"method", "path", "body" and "status".',
+    "POST /_sandbox/reset": "Make everything as it was at the start; sessions stay.",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sandbox until Ctrl-C or a termination signal; ``arguments`` are those of the command line."""
-    parser = argparse.ArgumentParser(prog="neptun-sandbox", description="Run an embedded Neptun on loopback.")
+    parser = argparse.ArgumentParser(
+        prog="neptun-sandbox",
+        description="Run an embedded Neptun on loopback. Beside the API it takes requests about itself, without a "
+        "session; a request that it cannot follow gets a 400 with a message.",
+    )
     parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any free one)")
-    parser.add_argument("--dialect", choices=DIALECTS, default="documented", help="what it speaks")
+    parser.add_argument(
+        "--dialect", choices=DIALECTS, default="documented", help="what it speaks (default: documented)"
+    )
+    parser.add_argument("--session", metavar="VALUE", help="the first user's session cookie (default: a new one)")
+    for title, description in _CONTROLS.items():
+        parser.add_argument_group(title, description)
     options = parser.parse_args(arguments)
     port: int = options.port
     if not 0 <= port <= 65535:
         parser.error("--port must be from 0 to 65535")
-    ended = threading.Event()
+    try:
+        neptun = Sandbox(options.dialect, port=port, session_cookie=options.session)
+    except ValueError as exc:
+        parser.error(f"--session: {exc}")
+    stopped = threading.Event()
 
-    def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
+    def stop(*_: object) -> None:
+        stopped.set()
 
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     with contextlib.ExitStack() as stack:
         try:
-            sandbox = stack.enter_context(Sandbox(options.dialect, port=port))
-        except OSError as fault:
-            parser.exit(1, f"neptun-sandbox: cannot listen on port {port}: {fault}\n")
+            stack.enter_context(neptun)
+        except OSError as exc:
+            parser.exit(1, f"neptun-sandbox: cannot listen on port {port}: {exc}\n")
         print(
             _BANNER.format(
-                base_url=sandbox.base_url,
+                base_url=neptun.base_url,
                 dialect=options.dialect,
-                user_id=sandbox.user_id,
-                session_cookie=sandbox.session_cookie,
-                project_id=sandbox.project_id,
-                import_id=sandbox.import_id,
+                user_id=neptun.user_id,
+                session_cookie=neptun.session_cookie,
+                project_id=neptun.project_id,
+                import_id=neptun.import_id,
                 cookie_name=COOKIE_NAME,
             ),
             flush=True,
         )
-        ended.wait()
+        stopped.wait()
     print("\nThe sandbox has ended.")

@@ -1,151 +1,182 @@
-"""The deployed dialect: what a Neptun server built from its public source answers, odd as some of it is."""
+"""The deployed dialect: what a Neptun server built from its public source responds, odd as some of it is."""
 
-import json
-import re
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import ClassVar, cast
+from urllib.parse import parse_qsl
 
 from werkzeug.wrappers import Request, Response
 
-from neptun_sdk.sandbox.spec import known_values
-from neptun_sdk.sandbox.state import Row, State, new_session, quoted, refused_value
+from neptun_sdk.models import Dialect
+from neptun_sdk.sandbox.api import Api, Call, Handler, RejectedError, decode_json, json_response
+from neptun_sdk.sandbox.columns import COLUMNS, MAX_ID, id_issues, issues, json_type, row_problems, wrong_type
+from neptun_sdk.sandbox.spec import Operation
+from neptun_sdk.sandbox.state import (
+    IMPORT,
+    OWNER,
+    PROJECT,
+    USER_ID,
+    Account,
+    Resource,
+    Row,
+    RowNotFoundError,
+    later,
+    new_session,
+)
 from neptun_sdk.session import COOKIE_NAME
 
-_ROUTE = re.compile(r"/api/users/([^/]+)/projects/([^/]+)(?:/resources/imports/([^/]+))?")
-_LARGEST_ID = 2_147_483_647
-_LARGEST_PUT = 2_000_000  # bytes, from which on a PUT is refused
+_MAX_PUT_SIZE = 2_000_000  # bytes; a PUT of this size and more is refused
+_HTML_WORDS = 11_000  # make a page of about 150 KB
+_SECOND_WRITE = 5  # milliseconds after the first
 
-# The columns that a request may set: the values of an enum, else the JSON type; and whether null will do.
-_Column = tuple[list[str] | type[Any], bool]
-_PROJECT: dict[str, _Column] = {
-    "name": (str, False),
-    "description": (str, True),
-    "type": (known_values("UpdateProjectRequest", "project_type") or [], False),
-    "main_language": (known_values("UpdateProjectRequest", "programming_language") or [], False),
+
+def _update_project(call: Call) -> Row:
+    changes = _changes(call.body, PROJECT)
+    if not changes or _has_nul(changes):
+        raise RejectedError(_handled(500, "Internal Server Error. Failed to update project."))
+    with call.state.lock:
+        returned = call.state.update(call.row, changes)
+        # The server writes the row once more after it has read what it returns.
+        trees = [row["file_tree"] for row in call.state.rows(IMPORT).values() if row["project_id"] == returned["id"]]
+        files = [tree for tree in trees if tree is not None]
+        call.row["prompt_context"] = {"files": files} if files else None
+        call.row["updated_at"] = later(returned["updated_at"], milliseconds=_SECOND_WRITE)
+    return returned
+
+
+def _update_import(call: Call) -> Row:
+    changes = _changes(call.body, IMPORT)
+    if not changes:
+        raise RejectedError(_handled(500, "Internal Server Error.", {}))
+    users = [account.user_id for account in call.state.accounts]
+    changes = {name: call.row[name] if value is None and name in _KEPT else value for name, value in changes.items()}
+    # Everything that the database refuses in a PUT is a 404.
+    unknown_user = changes.get(OWNER, users[0]) not in users
+    unknown_project = "project_id" in changes and changes["project_id"] not in call.state.rows(PROJECT)
+    if _has_nul(changes) or unknown_user or unknown_project:
+        raise RejectedError(_handled(404, "Not Found."))
+    return call.state.update(call.row, changes)
+
+
+_KEPT = {name for name, column in COLUMNS[IMPORT].items() if column.keeps_on_null}
+HANDLERS: Mapping[str, Handler] = {
+    "updateProject": _update_project,
+    "updateProjectImport": _update_import,
 }
-_IMPORT: dict[str, _Column] = {
-    # All that the contract knows but its own example, which this server does not have.
-    "source_type": ((known_values("UpdateProjectImportRequest", "source_type") or [])[1:], False),
-    "source_path": (str, False),
-    "source_ref": (str, True),
-    "import_status": (str, True),
-    "error_message": (str, True),
-    "file_tree": (object, True),
-    "neptun_user_id": (int, False),
-    "project_id": (int, False),
-}
-_KINDS: dict[type[Any], str] = {
-    str: "string",
-    int: "number",
-    bool: "boolean",
-    type(None): "null",
-    list: "array",
-    dict: "object",
-}
 
 
-class Deployed:
-    """Answers as a deployed server does: in its order of checks, with its names, statuses and two error shapes."""
+class DeployedApi(Api):
+    """The API as a deployed server has it: with its own names, statuses, and two shapes of errors."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    dialect: ClassVar[Dialect] = "deployed"
+    source: ClassVar[str] = "neptun_sdk/sandbox/deployed.py"
+    handlers: ClassVar[Mapping[str, Handler]] = HANDLERS
 
-    def answer(self, request: Request) -> Response:
-        """Answer a request."""
-        route = _ROUTE.fullmatch(request.path)
-        if route is None or request.method != ("PUT" if route[3] else "PATCH"):
-            return _thrown(request, 404, "Server Error", f"Cannot find any route matching {request.path}.")
-        account = self._state.account_of(request.cookies.get(COOKIE_NAME))
-        if account is None:
-            return _no_session(request)
-        texts = [text for text in route.groups() if text is not None]
-        if not all(re.fullmatch(r"[0-9]{1,20}", text) and int(text) > 0 for text in texts):
-            return _handled(400, "Bad Request")
-        ids = [int(text) for text in texts]
-        if max(ids) > _LARGEST_ID:
-            return _handled(500, "Internal Server Error.")
-        mine = ids[0] == account.user_id and self._state.project(ids[0], ids[1])
-        if len(ids) == 3:
-            mine = mine and self._state.project_import(ids[0], ids[1], ids[2])
-        if not mine:
-            return _handled(401, "Unauthorized.")
-        return self._update(request, ids)
+    def route_path(self, path: str) -> str:
+        return path.removesuffix("/")
 
-    def _update(self, request: Request, ids: list[int]) -> Response:
-        is_import = len(ids) == 3
-        content = request.get_data()
-        if is_import and len(content) >= _LARGEST_PUT:
-            return _thrown(request, 413, "Request Entity Too Large", "Request Entity Too Large")
+    def finish(self, request: Request, response: Response, /) -> Response:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        if response.status_code >= 400 and "text/html" in request.headers.get("Accept", ""):
+            page = "<!DOCTYPE html><html><head><title>{0}</title></head><body>{1}</body></html>"
+            response.set_data(page.format(response.status, "Server Error. " * _HTML_WORDS))
+            response.content_type = "text/html; charset=utf-8"
+        return response
+
+    def unknown_route(self, request: Request, /) -> Response:
+        message = f"Page not found: {request.path}"
+        return _thrown(request, 404, message, message, {"path": request.path})
+
+    def unknown_method(self, request: Request, _allowed: list[str], /) -> Response:
+        return self.unknown_route(request)
+
+    def check_size(self, request: Request, /) -> None:
+        if request.method == "PUT" and len(request.get_data()) >= _MAX_PUT_SIZE:
+            raise RejectedError(_thrown(request, 413, "Payload Too Large", "Payload Too Large"))
+
+    def no_session(self, request: Request, /) -> Response:
+        response = _thrown(request, 401, "Server Error", "Unauthorized")
+        # A fresh anonymous session, which no client should adopt.
+        response.set_cookie(COOKIE_NAME, new_session(), httponly=True, secure=True, samesite="Lax")
+        return response
+
+    def check_parameters(self, _request: Request, operation: Operation, texts: Mapping[str, str], /) -> dict[str, int]:
+        problems = [issue for name in operation.path_parameters for issue in id_issues(name, texts[name])]
+        if problems:
+            raise RejectedError(_invalid(problems))
+        return {name: int(texts[name]) for name in operation.path_parameters}
+
+    def check_access(self, request: Request, account: Account, ids: Mapping[str, int], /) -> Row:
+        if ids[USER_ID] != account.user_id:
+            raise RejectedError(_handled(401, "Unauthorized."))
+        if max(ids.values()) > MAX_ID:
+            raise RejectedError(_thrown(request, 500, "Server Error", "Server Error"))
         try:
-            body = json.loads(content)
-        except (ValueError, RecursionError):
-            return _thrown(request, 400, "Bad Request", "Invalid JSON body")
-        columns = _IMPORT if is_import else _PROJECT
-        issues = _issues(body, columns)
-        if issues:
-            return _handled(400, "Bad Request", {"issues": issues, "name": "ZodError"})
-        # What is no column is dropped without a word.
-        changes = {name: value for name, value in cast("Row", body).items() if name in columns}
-        failure = "Internal Server Error." if is_import else "Internal Server Error. Failed to update project."
-        if not changes:
-            return _handled(500, failure)
-        if "\0" in "".join(value for value in changes.values() if isinstance(value, str)):
-            return _handled(404, "Not Found") if is_import else _handled(500, failure)
-        if is_import:
-            return _json(200, self._state.store_import(ids[2], changes))
-        return _json(200, self._state.store_project(ids[1], changes))
+            return self.state.find(ids)
+        except RowNotFoundError:
+            raise RejectedError(_handled(401, "Unauthorized.")) from None
+
+    def read_body(self, request: Request, _operation: Operation, /) -> Row:
+        content = request.get_data()
+        body: object
+        if not content:
+            raise RejectedError(_invalid([wrong_type("object", "undefined", [], "Required")]))
+        if request.mimetype == "application/x-www-form-urlencoded":
+            body = dict(parse_qsl(content.decode("utf-8", "replace")))
+        elif request.mimetype.startswith("text/"):
+            body = content.decode("utf-8", "replace")
+        else:
+            try:
+                body = decode_json(content, errors="replace")
+            except ValueError:
+                raise RejectedError(_thrown(request, 400, "Bad Request", "Invalid JSON body")) from None
+        if not isinstance(body, dict):
+            raise RejectedError(_invalid([wrong_type("object", json_type(body), [])]))
+        return cast("Row", body)
+
+    def success(self, operation: Operation, body: Row) -> Response:
+        return json_response(body, operation.success)
+
+    def error(self, request: Request, status: int, message: str, /) -> Response:
+        return _thrown(request, status, message, message)
+
+    def row_problems(self, resource: Resource, row: Row) -> list[str]:
+        return row_problems(resource, row)
 
 
-def _issues(body: object, columns: dict[str, _Column]) -> list[Row]:
-    if not isinstance(body, dict):
-        return [_wrong_type("object", body, [])]
-    issues: list[Row] = []
-    for name, value in cast("Row", body).items():
-        expected, nullable = columns.get(name, (object, True))
-        if value is None and nullable:
-            continue
-        if isinstance(expected, list):
-            if value not in expected:
-                issues.append(_wrong_value(expected, value, name))
-        elif not isinstance(value, expected) or isinstance(value, bool):
-            issues.append(_wrong_type(_KINDS[expected], value, [name]))
-    return issues
+def _changes(body: Row, resource: Resource) -> Row:
+    """Return the fields of a body that are columns; the others are dropped without notice."""
+    columns = COLUMNS[resource]
+    if problems := issues(body, columns):
+        raise RejectedError(_invalid(problems))
+    return {name: body[name] for name in columns if name in body}
 
 
-def _wrong_type(expected: str, value: object, path: list[str]) -> Row:
-    received = _KINDS.get(type(value), "number")
-    message = f"Expected {expected}, received {received}"
-    return {"code": "invalid_type", "expected": expected, "received": received, "path": path, "message": message}
-
-
-def _wrong_value(options: list[str], value: object, name: str) -> Row:
-    if not isinstance(value, str):
-        return _wrong_type(quoted(options), value, [name])
-    message = refused_value(options, value)
-    return {"code": "invalid_enum_value", "received": value, "options": options, "path": [name], "message": message}
+def _has_nul(value: object) -> bool:
+    """Return whether a NUL character is in any text of a JSON value, which may be nested deeply."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            pending += [*cast("Row", item), *cast("Row", item).values()]
+        elif isinstance(item, list):
+            pending += cast("list[object]", item)
+        elif isinstance(item, str) and "\0" in item:
+            return True
+    return False
 
 
 def _handled(status: int, message: str, data: Row | None = None) -> Response:
-    """An error that a handler answered: it has no ``message``."""
+    """Return an error that a handler returned: it has no ``message``."""
     body: Row = {"statusCode": status, "statusMessage": message, "stack": []}
-    return _json(status, body if data is None else {**body, "data": data})
+    return json_response(body if data is None else {**body, "data": data}, status)
 
 
-def _thrown(request: Request, status: int, status_message: str, message: str) -> Response:
-    """An error that was thrown: it has a ``message``."""
-    error = {"error": True, "url": request.url, "statusCode": status, "statusMessage": status_message}
-    return _json(status, {**error, "message": message})
+def _invalid(problems: list[Row]) -> Response:
+    return _handled(400, "Bad Request", {"issues": problems, "name": "ZodError"})
 
 
-def _no_session(request: Request) -> Response:
-    if "text/html" in request.headers.get("Accept", ""):
-        page = "<!DOCTYPE html><html><head><title>401 - Server Error</title></head><body>{}</body></html>"
-        response = Response(page.format("Unauthorized " * 11_500), 401, content_type="text/html; charset=utf-8")
-    else:
-        response = _thrown(request, 401, "Server Error", "Unauthorized")
-    # A fresh anonymous session, which no client should adopt.
-    response.set_cookie(COOKIE_NAME, new_session(), httponly=True, secure=True, samesite="Lax")
-    return response
-
-
-def _json(status: int, body: Row) -> Response:
-    return Response(json.dumps(body), status, content_type="application/json")
+def _thrown(request: Request, status: int, status_message: str, message: str, data: Row | None = None) -> Response:
+    """Return an error that was thrown: it has a ``message``."""
+    body: Row = {"error": True, "url": request.url, "statusCode": status, "statusMessage": status_message}
+    body["message"] = message
+    return json_response(body if data is None else {**body, "data": data}, status)

@@ -1,43 +1,59 @@
-"""The embedded Neptun as a context manager: the app on a loopback port, in a thread of its own."""
+"""The embedded Neptun as a context manager: the app on a loopback port, in threads of its own."""
 
 import threading
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, cast
 
 import httpx
+from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.wsgi import Server
 
-from neptun_sdk.dialects import DIALECTS, Dialect
-from neptun_sdk.sandbox.app import App
-from neptun_sdk.sandbox.state import Account
+from neptun_sdk.dialects import DIALECTS
+from neptun_sdk.models import Dialect
+from neptun_sdk.sandbox.app import App, InProcessTransport, RecordedRequest
+from neptun_sdk.sandbox.state import IMPORT, OWNER, PROJECT, Account, Resource, Row
+
+_THREADS = 40  # a delayed response holds one up
+_MAX_CONNECTIONS = 10_000  # kept open between requests
+_BACKLOG = 128  # connections that wait to be accepted; cheroot's own 5 reset the others
 
 
 class Sandbox:
     """A Neptun to test against: a real HTTP server on loopback, with everything in memory.
 
-    In the documented dialect it serves the contract: requests and its own answers are validated against
-    ``openapi.yaml``. It starts with two users, who have a project and an import each; a new sandbox starts anew.
+    In the documented dialect it serves the contract: requests, and its own responses, are validated against
+    ``openapi.yaml``. It starts with two users. The first owns project 123, and project 789 with import 123 in it, as in
+    the published examples. The second owns project 790 with import 124.
+
+    Every method may be called from many threads at once. Clients in other languages script responses over HTTP:
+    ``neptun-sandbox --help`` says how.
 
     Args:
-        dialect: ``documented``, or ``deployed`` for what a server built from Neptun's public source really answers.
+        dialect: ``documented``, or ``deployed`` for what a server built from Neptun's public source really responds.
         port: The loopback port to listen on; 0 lets the system choose a free one.
+        session_cookie: The first user's session; by default a new one is made.
 
     Attributes:
         session_cookie: The first user's session.
         user_id: The first user's id.
-        project_id: The id of the first user's project.
+        project_id: The id of the first user's project that has an import.
         import_id: The id of the import in that project.
         accounts: Both users, each with the same four attributes.
+
+    Raises:
+        ValueError: ``dialect`` is neither of the two, or ``session_cookie`` is no value of a cookie.
+        RuntimeError: The sandbox does not fit ``openapi.yaml``; the message names the file to change.
     """
 
-    def __init__(self, dialect: Dialect = "documented", *, port: int = 0) -> None:
+    def __init__(self, dialect: Dialect = "documented", *, port: int = 0, session_cookie: str | None = None) -> None:
         if dialect not in DIALECTS:
             raise ValueError(f"dialect must be {' or '.join(map(repr, DIALECTS))}, not {dialect!r}")
-        self._app = App(dialect)
+        self._app = App(dialect, session_cookie)
         self._port = port
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
-        self.accounts: list[Account] = self._app.state.accounts
+        self.accounts: list[Account] = list(self._app.state.accounts)
         first = self.accounts[0]
         self.session_cookie: str = first.session_cookie
         self.user_id: int = first.user_id
@@ -56,45 +72,185 @@ class Sandbox:
         _, port = cast(Any, self._server).bind_addr  # cheroot does not say its type
         return f"http://127.0.0.1:{port}"
 
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests that came in, oldest first: the last 1,000. None holds a header, so none holds a cookie."""
+        return self._app.requests()
+
     def transport(self) -> httpx.BaseTransport:
-        """The same app in process, to pass as ``transport=``: no socket, no thread, the same state."""
-        return httpx.WSGITransport(app=self._app)
+        """Return the same app in process, to pass as ``transport=``: no socket, no thread, the same state."""
+        return InProcessTransport(self._app)
 
-    def fail_next(self, status: int = 503, times: int = 1, retry_after: int | None = None) -> None:
-        """Answer the next requests with an error, whatever they ask for, and without applying them.
+    def fail_next(
+        self,
+        status: int | None = 503,
+        times: int = 1,
+        retry_after: int | None = None,
+        *,
+        disconnect: bool = False,
+        delay: float = 0.0,
+    ) -> None:
+        """Make the next requests fail, for any path and method.
 
-        A client sends a request again after a 429, 502, 503 or 504: to see the error of one, answer so more often than
+        Several calls add up. What is left is cleared by `reset`, and at the end of the ``with``.
+
+        A client sends a request again after a 429, 502, 503 or 504: to see the error of one, fail more requests than
         its ``max_retries``, or ask it to wait longer than its ``timeout``.
 
         Args:
-            status: The status of the answers, from 400 to 599.
-            times: How many requests to answer so.
+            status: The status of the responses, from 400 to 599; the request changes nothing. None: the request is
+                handled as usual, which makes sense with one of the last two arguments.
+            times: How many requests to treat so.
             retry_after: Seconds for a ``Retry-After`` header; none is sent by default.
+            disconnect: Close the connection instead of sending a response. With ``status=None`` an update is applied
+                and its response lost.
+            delay: Seconds to wait before the response is sent, or the connection is closed. The request itself is
+                handled at once. ``fail_next(status=None, delay=2)`` responds as usual, but late.
 
         Raises:
-            ValueError: An argument is out of range.
+            ValueError: An argument is out of range, or they contradict each other.
         """
-        self._app.fail_next(status, times, retry_after)
+        self._app.script.fail_next(status, times, retry_after, disconnect=disconnect, delay=delay)
+
+    def add_project(self, **fields: Any) -> int:
+        """Store one more project.
+
+        Args:
+            **fields: Its fields, by the names of the contract, or in the deployed dialect by the names there; the rest
+                is as in the projects of the start. ``neptun_user_id`` says whose it is, by default the first user's.
+
+        Returns:
+            Its id.
+
+        Raises:
+            ValueError: A field does not exist, cannot be chosen, or has a value that the server would not store.
+        """
+        return self._add(PROJECT, {OWNER: self.user_id, **fields})
+
+    def add_project_import(self, project_id: int, **fields: Any) -> int:
+        """Store one more import in a project.
+
+        Args:
+            project_id: The id of the project.
+            **fields: As of `add_project`; by default it is the project's owner's.
+
+        Returns:
+            Its id.
+
+        Raises:
+            LookupError: There is no such project.
+            ValueError: As of `add_project`.
+        """
+        owner = self.project(project_id)[OWNER]
+        return self._add(IMPORT, {OWNER: owner, **fields, PROJECT.path_id: project_id})
+
+    def project(self, project_id: int) -> dict[str, Any]:
+        """Return a copy of what is stored of a project now, whoever owns it.
+
+        The fields are those of the contract; in the deployed dialect they are the columns of that server.
+
+        Raises:
+            LookupError: There is no such project.
+        """
+        row = self._app.state.rows(PROJECT).get(project_id)
+        if row is None:
+            raise LookupError(f"there is no project {project_id}")
+        return row
+
+    def project_import(self, project_id: int, import_id: int) -> dict[str, Any]:
+        """Return a copy of what is stored of an import now, as `project` does.
+
+        Raises:
+            LookupError: There is no such import in such a project.
+        """
+        row = self._app.state.rows(IMPORT).get(import_id)
+        if row is None or row[PROJECT.path_id] != project_id:
+            raise LookupError(f"there is no import {import_id} in project {project_id}")
+        return row
+
+    def reset(self) -> None:
+        """Make everything as it was at the start: rows, scripted failures and recorded requests. Sessions stay."""
+        self._app.reset()
 
     def __enter__(self) -> Self:
         if self._server is not None:
             raise RuntimeError("this Sandbox is running already")
-        server = Server(("127.0.0.1", self._port), self._app, numthreads=8, server_name="127.0.0.1", shutdown_timeout=1)
+        server = Server(
+            ("127.0.0.1", self._port),
+            self._app,
+            numthreads=_THREADS,
+            request_queue_size=_BACKLOG,
+            server_name="127.0.0.1",
+            shutdown_timeout=1,
+        )
+        server.ConnectionClass = _Connection
         server.expiration_interval = 0.05  # seconds between looks at whether to stop
-        server.prepare()
-        self._thread = threading.Thread(target=server.serve, name="neptun-sandbox", daemon=True)
-        self._thread.start()
-        self._server = server
+        server.keep_alive_conn_limit = _MAX_CONNECTIONS  # else only ten connections are kept open
+        listening: Future[None] = Future()
+        # cheroot's threads are daemons if the thread that starts them is one. Else a process would not end that never
+        # leaves the `with`.
+        thread = threading.Thread(target=_serve, args=(server, listening), name="neptun-sandbox", daemon=True)
+        thread.start()
+        listening.result()
+        self._server, self._thread = server, thread
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
+        self._app.script.clear()
         if self._server is not None and self._thread is not None:
+            self._app.stopping.set()
             self._server.stop()
             self._thread.join()
+            self._app.stopping.clear()
             self._server = self._thread = None
 
     def __repr__(self) -> str:
-        where = self.base_url if self._server is not None else "not running"
-        return f"<Sandbox {where}>"
+        return f"<Sandbox {'not running' if self._server is None else self.base_url}>"
+
+    def _add(self, resource: Resource, fields: Row) -> int:
+        if "id" in fields:
+            raise ValueError("id cannot be chosen: the sandbox returns the one it gives")
+        state = self._app.state
+        users = [account.user_id for account in self.accounts]
+        with state.lock:
+            row = state.new_row(resource, {"id": state.next_id(resource), **fields})
+            problems = self._app.api.row_problems(resource, row)
+            if row[OWNER] not in users:
+                problems.append(f"{OWNER}: there are only the users {users}")
+            if problems:
+                raise ValueError(f"this {resource.name} cannot be stored: {'; '.join(problems)}")
+            state.add(resource, row)
+        return cast("int", row["id"])
+
+
+class _Request(HTTPRequest):
+    """A request whose path is left to the app: cheroot's own refuses one that starts with two slashes."""
+
+    def __init__(self, server: Any, conn: Any) -> None:
+        cast("Any", super()).__init__(server, conn, proxy_mode=True)  # cheroot's types are incomplete
+
+    def read_request_line(self) -> bool:
+        try:
+            return bool(cast("Any", super()).read_request_line())
+        except ValueError:  # a path such as //[
+            cast("Any", self).simple_response("404 Not Found")
+            return False
+
+
+class _Connection(HTTPConnection):
+    RequestHandlerClass = _Request
+
+
+def _serve(server: Server, listening: "Future[None]") -> None:
+    try:
+        server.prepare()
+    except BaseException as exc:
+        listening.set_exception(exc)
+    else:
+        listening.set_result(None)
+        server.serve()

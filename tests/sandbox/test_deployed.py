@@ -1,190 +1,418 @@
-"""The deployed sandbox, held row by row against what a deployed server was seen to answer."""
+"""The deployed dialect, row by row against what a deployed server was seen to respond."""
 
+import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from neptun_sdk.sandbox import Sandbox
+from neptun_sdk.sandbox.columns import COLUMNS
+from neptun_sdk.sandbox.state import IMPORT as IMPORTS
+from neptun_sdk.sandbox.state import PROJECT as PROJECTS
 
 PROJECT = "/api/users/1/projects/789"
 IMPORT = f"{PROJECT}/resources/imports/123"
-FAILED = "Internal Server Error. Failed to update project."
+FAILED_PATCH = "Internal Server Error. Failed to update project."
+FAILED_PUT = "Internal Server Error."
+TIMES = {"created_at", "updated_at", "neptun_user_id"}
+PROJECT_COLUMNS = {"id", "name", "description", "type", "main_language", "prompt_context", *TIMES}
+IMPORT_COLUMNS = {
+    *("id", "source_type", "source_path", "source_ref", "import_status", "error_message", "file_tree", "project_id"),
+    *TIMES,
+}
+LANGUAGES = ["typescript", "javascript", "php", "go", "python", "java", "kotlin", "ruby", "elixir"]
+SOURCE_TYPES = ["local_folder", "github_repository_installation", "public_github_repository_url"]
+PROJECT_TYPES = ["web-site", "web-service", "web-app"]
 
 
 @pytest.fixture
-def http() -> Iterator[httpx.Client]:
+def neptun() -> Iterator[Sandbox]:
+    with Sandbox("deployed") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def http(neptun: Sandbox) -> Iterator[httpx.Client]:
     """A bare HTTP client with the first user's session."""
-    with Sandbox("deployed") as server:
-        headers = {"Accept": "application/json", "Cookie": f"neptun-session={server.session_cookie}"}
-        with httpx.Client(base_url=server.base_url, headers=headers) as client:
-            yield client
+    headers = {"Accept": "application/json", "Cookie": f"neptun-session={neptun.session_cookie}"}
+    with httpx.Client(base_url=neptun.base_url, headers=headers) as client:
+        yield client
+
+
+def update(http: httpx.Client, url: str, **kwargs: Any) -> httpx.Response:
+    """Send the update that a URL takes."""
+    return http.request("PUT" if "/imports/" in url else "PATCH", url, **kwargs)
 
 
 def handled(response: httpx.Response, status_code: int, message: str, fields: list[str] | None = None) -> None:
-    """The shape of what a handler answers: no ``message``, and ``data`` only where there is something to say."""
+    """Expect shape 1: no ``message``, and ``data`` only if there is something to say."""
     body = response.json()
+    expected: dict[str, Any] = {"statusCode": status_code, "statusMessage": message, "stack": []}
     assert response.status_code == status_code
-    issues = body.pop("data", {"issues": []})["issues"]
-    assert body == {"statusCode": status_code, "statusMessage": message, "stack": []}
-    assert [issue["path"][0] for issue in issues] == (fields or [])
+    if fields is not None:
+        data = body.pop("data")
+        assert [issue["path"] for issue in data.pop("issues")] == [[name] if name else [] for name in fields]
+        assert data == {"name": "ZodError"}
+    assert body == expected
 
 
-def thrown(response: httpx.Response, status_code: int) -> dict[str, Any]:
-    """The shape of what is thrown: it has a ``message``."""
-    body: dict[str, Any] = response.json()
+def thrown(response: httpx.Response, status_code: int, message: str, data: object = None) -> None:
+    """Expect shape 2: it has a ``message``."""
+    body = response.json()
     assert (response.status_code, body["statusCode"], body["error"]) == (status_code, status_code, True)
-    assert set(body) == {"error", "url", "statusCode", "statusMessage", "message"}
-    return body
+    assert (body["message"], body.get("data")) == (message, data)
+    assert body["url"] == str(response.url)
+    assert set(body) - {"data"} == {"error", "url", "statusCode", "statusMessage", "message"}
 
 
-def test_patch_answers_with_the_bare_row_under_its_own_names(http: httpx.Client) -> None:
-    row = http.patch(PROJECT, json={"type": "web-app", "main_language": "elixir", "description": None}).json()
-    assert set(row) == {
-        *("id", "name", "description", "type", "main_language", "prompt_context"),
-        *("created_at", "updated_at", "neptun_user_id"),
-    }
-    assert (row["type"], row["main_language"], row["description"]) == ("web-app", "elixir", None)
+BARE_ROWS = {
+    "project": (PROJECT, {"name": "x"}, PROJECT_COLUMNS),
+    "import": (IMPORT, {"source_path": "x"}, IMPORT_COLUMNS),
+}
+
+
+@pytest.mark.parametrize(("url", "body", "columns"), BARE_ROWS.values(), ids=BARE_ROWS)
+def test_a_success_is_the_bare_row(url: str, body: dict[str, str], columns: set[str], http: httpx.Client) -> None:
+    row = update(http, url, json=body).json()
+    assert set(row) == columns
+    assert row["updated_at"].endswith("Z")
     assert datetime.fromisoformat(row["created_at"]) < datetime.fromisoformat(row["updated_at"])
 
 
-def test_put_answers_with_the_bare_row_without_title_and_description(http: httpx.Client) -> None:
-    row = http.put(IMPORT, json={"source_type": "local_folder", "source_path": "./x", "source_ref": "main"}).json()
-    assert set(row) == {
-        *("id", "source_type", "source_path", "source_ref", "import_status", "error_message", "file_tree"),
-        *("created_at", "updated_at", "neptun_user_id", "project_id"),
-    }
-    assert (row["source_type"], row["source_path"], row["source_ref"]) == ("local_folder", "./x", "main")
+STORED: dict[str, tuple[str, dict[str, Any]]] = {
+    "every column of a project": (
+        PROJECT,
+        {"name": "Ü", "description": "y", "type": "web-app", "main_language": "elixir"},
+    ),
+    "no description": (PROJECT, {"description": None}),
+    "every column of an import": (
+        IMPORT,
+        {
+            "source_type": "local_folder",
+            "source_path": "x",
+            "source_ref": "main",
+            "import_status": "failed",
+            "error_message": "y",
+            "file_tree": [{"a": 1}],
+        },
+    ),
+    "nulls of an import": (IMPORT, {"source_ref": None, "error_message": None, "file_tree": None}),
+    "an empty source_path": (IMPORT, {"source_path": ""}),
+    "a source_path that does not fit": (IMPORT, {"source_type": "local_folder", "source_path": "https://x"}),
+    "file_tree true": (IMPORT, {"file_tree": True}),
+    "file_tree a number": (IMPORT, {"file_tree": 1.5}),
+    "file_tree a string": (IMPORT, {"file_tree": "x"}),
+    "a 2 MB PATCH": (PROJECT, {"name": "x" * 2_000_000}),
+}
 
 
-def test_a_put_may_really_move_an_import(http: httpx.Client) -> None:
-    assert http.put(IMPORT, json={"project_id": 790}).json()["project_id"] == 790
-    handled(http.put(IMPORT, json={"source_path": "x"}), 401, "Unauthorized.")
+@pytest.mark.parametrize(("url", "body"), STORED.values(), ids=STORED)
+def test_it_is_stored_as_it_is(url: str, body: dict[str, Any], http: httpx.Client, neptun: Sandbox) -> None:
+    response = update(http, url, json=body)
+    assert response.status_code == 200
+    row = response.json()
+    assert {name: row[name] for name in body} == body
+    stored = neptun.project_import(789, 123) if url == IMPORT else neptun.project(789)
+    assert {name: stored[name] for name in body} == body
 
 
-@pytest.mark.parametrize(
-    ("url", "method", "field", "values"),
-    [
-        (PROJECT, "PATCH", "type", ["web-site", "web-service", "web-app"]),
-        (
-            PROJECT,
-            "PATCH",
-            "main_language",
-            ["typescript", "javascript", "php", "go", "python", "java", "kotlin", "ruby", "elixir"],
-        ),
-        (
-            IMPORT,
-            "PUT",
-            "source_type",
-            ["local_folder", "github_repository_installation", "public_github_repository_url"],
-        ),
-    ],
-)
-def test_an_enum_takes_its_values_and_no_other(
-    url: str, method: str, field: str, values: list[str], http: httpx.Client
-) -> None:
+ENUMS = {
+    "type": (PROJECT, PROJECT_TYPES, "project_type"),
+    "main_language": (PROJECT, LANGUAGES, "programming_language"),
+    "source_type": (IMPORT, SOURCE_TYPES, "source_type"),
+}
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_an_enum_takes_its_values_and_no_other(name: str, http: httpx.Client) -> None:
+    url, values, _ = ENUMS[name]
     for value in values:
-        assert http.request(method, url, json={field: value}).json()[field] == value
-    refused = http.request(method, url, json={field: "github"})
-    handled(refused, 400, "Bad Request", [field])
-    assert refused.json()["data"]["issues"][0]["options"] == values
-    assert refused.json()["data"]["name"] == "ZodError"
+        assert update(http, url, json={name: value}).json()[name] == value
+    refused = update(http, url, json={name: "github"})
+    handled(refused, 400, "Bad Request", [name])
+    (issue,) = refused.json()["data"]["issues"]
+    quoted = " | ".join(f"'{value}'" for value in values)
+    assert issue == {
+        "code": "invalid_enum_value",
+        "received": "github",
+        "options": values,
+        "path": [name],
+        "message": f"Invalid enum value. Expected {quoted}, received 'github'",
+    }
 
 
-def test_a_known_field_is_applied_and_an_unknown_one_silently_dropped(http: httpx.Client) -> None:
-    row = http.patch(PROJECT, json={"name": "New", "project_type": "web-app"}).json()
-    assert (row["name"], row["type"], "project_type" in row) == ("New", "web-site", False)
+@pytest.mark.parametrize("name", ENUMS)
+def test_the_contract_knows_the_values_of_a_deployed_server(name: str, spec: dict[str, Any]) -> None:
+    url, values, documented = ENUMS[name]
+    schemas = spec["components"]["schemas"]
+    schema = schemas["UpdateProjectImportRequest" if url == IMPORT else "UpdateProjectRequest"]
+    known = schema["properties"][documented]["x-extensible-enum"]
+    columns = COLUMNS[IMPORTS if url == IMPORT else PROJECTS]
+    assert list(columns[name].options) == values, "change COLUMNS in neptun_sdk/sandbox/columns.py"
+    assert set(values) <= set(known), f"add the values of {documented} to openapi.yaml"
 
 
-@pytest.mark.parametrize("body", [{}, {"project_type": "web-app"}, {"title": "x"}, {"unknown": 1}])
+def test_an_unknown_field_is_silently_dropped(http: httpx.Client) -> None:
+    row = http.patch(PROJECT, json={"name": "New", "project_type": "web-app", "id": 5}).json()
+    assert (row["name"], row["type"], row["id"], "project_type" in row) == ("New", "web-site", 789, False)
+
+
+NOTHING_KNOWN: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "project_type alone": {"project_type": "web-app"},
+    "title alone": {"title": "x"},
+    "unknown": {"unknown": 1},
+    "the published import example": {"title": "a", "description_": "b"},
+}
+
+
+@pytest.mark.parametrize("body", NOTHING_KNOWN.values(), ids=NOTHING_KNOWN)
 def test_an_update_without_a_known_field_is_500(body: dict[str, Any], http: httpx.Client) -> None:
-    handled(http.patch(PROJECT, json=body), 500, FAILED)
-    handled(http.put(IMPORT, json=body), 500, "Internal Server Error.")
+    handled(http.patch(PROJECT, json=body), 500, FAILED_PATCH)
+    response = http.put(IMPORT, json=body)
+    assert response.json() == {"statusCode": 500, "statusMessage": FAILED_PUT, "stack": [], "data": {}}
 
 
 def test_the_published_import_example_is_500(http: httpx.Client) -> None:
-    handled(http.put(IMPORT, json={"title": "a", "description": "b"}), 500, "Internal Server Error.")
+    assert http.put(IMPORT, json={"title": "a", "description": "b"}).status_code == 500
 
 
-@pytest.mark.parametrize("cookie", ["", "neptun-session=garbage"])
+def test_the_returned_updated_at_is_of_the_moment_before_the_stored_one(neptun: Sandbox, http: httpx.Client) -> None:
+    for name in ("first", "second"):
+        returned = http.patch(PROJECT, json={"name": name}).json()
+        stored = neptun.project(789)
+        moved = datetime.fromisoformat(stored["updated_at"]) - datetime.fromisoformat(returned["updated_at"])
+        assert moved == timedelta(milliseconds=5)
+        assert stored["name"] == returned["name"] == name
+    row = http.put(IMPORT, json={"source_path": "x"}).json()
+    assert row == neptun.project_import(789, 123)
+
+
+def test_the_text_of_every_imported_file_is_in_a_projects_response(neptun: Sandbox, http: httpx.Client) -> None:
+    tree = [{"path": "a.py", "text": "x" * 1_000_000}]
+    assert http.patch(PROJECT, json={"name": "x"}).json()["prompt_context"] is None
+    http.put(IMPORT, json={"file_tree": tree})
+    assert http.patch(PROJECT, json={"name": "x"}).json()["prompt_context"] is None, "of the moment before"
+    assert http.patch(PROJECT, json={"name": "x"}).json()["prompt_context"] == {"files": [tree]}
+    assert neptun.project(789)["prompt_context"] == {"files": [tree]}
+
+
+@pytest.mark.parametrize("cookie", ["", "neptun-session=garbage"], ids=["none", "unknown"])
 def test_without_a_valid_session_it_is_401_with_a_fresh_anonymous_one(cookie: str, http: httpx.Client) -> None:
-    response = http.patch(PROJECT, json={"name": "x"}, headers={"Cookie": cookie})
-    assert thrown(response, 401)["message"] == "Unauthorized"
+    response = http.patch("/api/users/0/projects/abc", content=b"{", headers={"Cookie": cookie})
+    thrown(response, 401, "Unauthorized")
+    assert response.json()["statusMessage"] == "Server Error"
     anonymous = response.headers["Set-Cookie"]
     assert anonymous.startswith("neptun-session=Fe26.2**")
     assert {"Path=/", "HttpOnly", "Secure", "SameSite=Lax"} <= set(anonymous.split("; "))
     assert "Expires" not in anonymous
 
 
-def test_a_browser_gets_a_large_page_instead(http: httpx.Client) -> None:
-    response = http.patch(PROJECT, json={}, headers={"Cookie": "", "Accept": "text/html"})
-    assert (response.status_code, response.headers["Content-Type"]) == (401, "text/html; charset=utf-8")
-    assert 140_000 < len(response.content) < 160_000
+WRONG_IDS = {
+    "0": "too_small",
+    "-1": "too_small",
+    "abc": "invalid_type",
+    "1.5": "invalid_type",
+    "9" * 4001: "invalid_type",
+}
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "/api/users/2/projects/789",
-        "/api/users/1/projects/999",
-        "/api/users/1/projects/790",
-        f"{PROJECT}/resources/imports/999",
-        f"{PROJECT}/resources/imports/124",
-        "/api/users/1/projects/999/resources/imports/123",
-    ],
-)
+@pytest.mark.parametrize(("wrong", "code"), WRONG_IDS.items(), ids=[name[:9] for name in WRONG_IDS])
+def test_an_id_that_is_no_positive_integer_is_400(wrong: str, code: str, http: httpx.Client) -> None:
+    """Before access and the body are looked at; every id is in the issues."""
+    response = http.put(f"/api/users/2/projects/{wrong}/resources/imports/{wrong}", content=b"{")
+    handled(response, 400, "Bad Request", ["project_id", "import_id"])
+    assert [issue["code"] for issue in response.json()["data"]["issues"]] == [code, code]
+    handled(http.patch(f"/api/users/{wrong}/projects/789", content=b"{"), 400, "Bad Request", ["user_id"])
+
+
+NO_ACCESS = [
+    "/api/users/2/projects/789",
+    "/api/users/2147483648/projects/789",
+    "/api/users/2/projects/2147483648",
+    "/api/users/1/projects/999",
+    "/api/users/1/projects/2147483647",
+    "/api/users/1/projects/790",
+    f"{PROJECT}/resources/imports/999",
+    f"{PROJECT}/resources/imports/124",
+    "/api/users/1/projects/999/resources/imports/123",
+    "/api/users/1/projects/123/resources/imports/123",
+]
+
+
+@pytest.mark.parametrize("url", NO_ACCESS)
 def test_what_is_missing_or_another_users_is_401(url: str, http: httpx.Client) -> None:
-    handled(http.request("PUT" if "imports" in url else "PATCH", url, content=b"{"), 401, "Unauthorized.")
+    """Before the body is looked at."""
+    response = update(http, url, content=b"{")
+    handled(response, 401, "Unauthorized.")
+    assert "Set-Cookie" not in response.headers
 
 
-@pytest.mark.parametrize("wrong", ["0", "-1", "abc", "1.5"])
-def test_an_id_that_is_no_positive_integer_is_400(wrong: str, http: httpx.Client) -> None:
-    handled(http.patch(f"/api/users/1/projects/{wrong}", content=b"{"), 400, "Bad Request")
+@pytest.mark.parametrize("url", ["/api/users/1/projects/2147483648", f"{PROJECT}/resources/imports/{'9' * 4000}"])
+def test_a_project_or_import_id_that_is_too_large_is_500(url: str, http: httpx.Client) -> None:
+    thrown(update(http, url, content=b"{"), 500, "Server Error")
 
 
-def test_an_id_above_the_largest_is_500(http: httpx.Client) -> None:
-    handled(http.patch("/api/users/1/projects/2147483647", json={}), 401, "Unauthorized.")
-    assert http.patch("/api/users/1/projects/2147483648", json={}).status_code == 500
+MALFORMED = {"cut off": b"{", "not UTF-8": b"\xff", "deep": b"[" * 100_000, "byte order mark": b"\xef\xbb\xbf{}"}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000], ids=["empty", "cut", "not UTF-8", "deep"])
-def test_a_body_that_is_not_json_is_400(content: bytes, http: httpx.Client) -> None:
-    thrown(http.patch(PROJECT, content=content), 400)
+@pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED)
+@pytest.mark.parametrize("url", [PROJECT, IMPORT], ids=["project", "import"])
+def test_a_body_that_is_not_json_is_400(url: str, content: bytes, http: httpx.Client) -> None:
+    thrown(update(http, url, content=content), 400, "Invalid JSON body")
 
 
-@pytest.mark.parametrize("content", [b"[]", b"null", b'"x"'])
-def test_a_body_that_is_no_object_is_400(content: bytes, http: httpx.Client) -> None:
-    response = http.patch(PROJECT, content=content)
-    assert response.status_code == 400
-    assert response.json()["data"]["issues"][0]["path"] == []
+NO_OBJECT: dict[str, tuple[bytes, str | None]] = {
+    "empty": (b"", "application/json"),
+    "list": (b"[]", "application/json"),
+    "null": (b"null", None),
+    "string": (b'"x"', None),
+    "number": (b"1", None),
+    "text": (b'{"name": "x"}', "text/plain"),
+    "text with a charset": (b'{"name": "x"}', "text/plain; charset=utf-8"),
+}
 
 
-def test_wrong_types_and_nulls_are_400_with_every_problem_listed(http: httpx.Client) -> None:
-    handled(http.patch(PROJECT, json={"name": None, "type": 5, "description": 1.5}), 400, "Bad Request", [
-        "name",
-        "type",
-        "description",
-    ])  # fmt: skip
-    handled(http.put(IMPORT, json={"source_path": None, "project_id": True}), 400, "Bad Request", [
-        "source_path",
-        "project_id",
-    ])  # fmt: skip
+@pytest.mark.parametrize(("content", "content_type"), NO_OBJECT.values(), ids=NO_OBJECT)
+@pytest.mark.parametrize("url", [PROJECT, IMPORT], ids=["project", "import"])
+def test_a_body_that_is_no_object_is_400(
+    url: str, content: bytes, content_type: str | None, http: httpx.Client
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    handled(update(http, url, content=content, headers=headers), 400, "Bad Request", [""])
 
 
-def test_a_nul_character_is_500_on_patch_and_404_on_put(http: httpx.Client) -> None:
-    handled(http.patch(PROJECT, json={"name": "\0"}), 500, FAILED)
-    handled(http.put(IMPORT, json={"source_path": "\0"}), 404, "Not Found")
+def test_json_that_is_sent_as_a_form_is_500(http: httpx.Client) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    handled(http.patch(PROJECT, content=b'{"name": "x"}', headers=headers), 500, FAILED_PATCH)
+    assert http.patch(PROJECT, data={"name": "x"}).json()["name"] == "x"
 
 
-def test_a_put_of_two_million_bytes_is_413_and_a_patch_is_not(http: httpx.Client) -> None:
-    frame = len(b'{"source_path":""}')
-    assert http.put(IMPORT, json={"source_path": "x" * (1_999_999 - frame)}).status_code == 200
-    thrown(http.put(IMPORT, json={"source_path": "x" * (2_000_000 - frame)}), 413)
-    assert http.patch(PROJECT, json={"name": "x" * 2_000_000}).status_code == 200
+INVALID: dict[str, tuple[str, dict[str, Any], list[str]]] = {
+    "null for a required column": (PROJECT, {"name": None}, ["name"]),
+    "wrong types, in the order of the schema": (
+        PROJECT,
+        {"main_language": 5, "type": None, "description": 1.5, "unknown": 1, "name": []},
+        ["name", "description", "type", "main_language"],
+    ),
+    "wrong types of an import": (
+        IMPORT,
+        {"project_id": True, "source_ref": 1, "source_path": None, "source_type": "github"},
+        ["source_type", "source_path", "source_ref", "project_id"],
+    ),
+    "import_status null": (IMPORT, {"import_status": None}, ["import_status"]),
+    "project_id too large": (IMPORT, {"project_id": 2147483648}, ["project_id"]),
+    "project_id too small": (IMPORT, {"project_id": -2147483649}, ["project_id"]),
+    "project_id not an integer": (IMPORT, {"project_id": 1.5}, ["project_id"]),
+    "project_id a string": (IMPORT, {"project_id": "790"}, ["project_id"]),
+    "neptun_user_id too large": (IMPORT, {"neptun_user_id": 2147483648}, ["neptun_user_id"]),
+}
 
 
-@pytest.mark.parametrize(("method", "url"), [("GET", PROJECT), ("PUT", PROJECT), ("PATCH", IMPORT), ("GET", "/nope")])
-def test_an_unknown_route_or_method_is_404(method: str, url: str, http: httpx.Client) -> None:
-    thrown(http.request(method, url), 404)
+@pytest.mark.parametrize(("url", "body", "fields"), INVALID.values(), ids=INVALID)
+def test_a_wrong_value_is_400_with_every_problem_listed(
+    url: str, body: dict[str, Any], fields: list[str], http: httpx.Client, neptun: Sandbox
+) -> None:
+    before = (neptun.project(789), neptun.project_import(789, 123))
+    handled(update(http, url, json=body), 400, "Bad Request", fields)
+    assert (neptun.project(789), neptun.project_import(789, 123)) == before
+
+
+REFUSED_BY_THE_DATABASE: dict[str, dict[str, Any]] = {
+    "NUL in a string": {"source_path": "\0"},
+    "NUL in file_tree": {"file_tree": [{"a": ["x", 1, {"b": "\0"}]}]},
+    "NUL in a key of file_tree": {"file_tree": {"\0": 1}},
+    "a project that is missing": {"project_id": 999},
+    "project 0": {"project_id": 0},
+    "project -1": {"project_id": -1},
+    "a user that is missing": {"neptun_user_id": 999},
+    "user 0": {"neptun_user_id": 0},
+}
+
+
+@pytest.mark.parametrize("body", REFUSED_BY_THE_DATABASE.values(), ids=REFUSED_BY_THE_DATABASE)
+def test_what_the_database_refuses_in_a_put_is_404(body: dict[str, Any], http: httpx.Client, neptun: Sandbox) -> None:
+    before = neptun.project_import(789, 123)
+    handled(http.put(IMPORT, json=body), 404, "Not Found.")
+    assert neptun.project_import(789, 123) == before
+
+
+def test_a_nul_character_in_a_patch_is_500(http: httpx.Client) -> None:
+    handled(http.patch(PROJECT, json={"name": "\0"}), 500, FAILED_PATCH)
+
+
+def test_a_backslash_is_not_a_nul_character(http: httpx.Client) -> None:
+    assert http.put(IMPORT, json={"file_tree": "\\u0000"}).json()["file_tree"] == "\\u0000"
+
+
+def test_a_put_may_really_move_an_import(http: httpx.Client, neptun: Sandbox) -> None:
+    assert http.put(IMPORT, json={"project_id": None, "neptun_user_id": None}).json()["project_id"] == 789
+    assert http.put(IMPORT, json={"project_id": 790}).json()["project_id"] == 790
+    assert neptun.project_import(790, 123)["neptun_user_id"] == 1
+    handled(http.put(IMPORT, json={"source_path": "x"}), 401, "Unauthorized.")
+    neptun.reset()
+    assert http.put(IMPORT, json={"neptun_user_id": 2}).json()["neptun_user_id"] == 2
+    handled(http.put(IMPORT, json={"source_path": "x"}), 401, "Unauthorized.")
+
+
+def test_a_put_of_two_million_bytes_is_413_before_access_is_checked(http: httpx.Client) -> None:
+    frame = len(b'{"source_path": ""}')
+    content = json.dumps({"source_path": "x" * (1_999_999 - frame)})
+    assert http.put(IMPORT, content=content).status_code == 200
+    missing = IMPORT.replace("789", "999")
+    response = http.put(missing, content=content + " ")
+    thrown(response, 413, "Payload Too Large")
+    assert response.json()["statusMessage"] == "Payload Too Large"
+
+
+UNKNOWN_ROUTES = [("TRACE", PROJECT), ("PUT", PROJECT), ("PATCH", IMPORT), ("GET", "/"), ("PATCH", f"/nope{PROJECT}")]
+
+
+@pytest.mark.parametrize(("method", "path"), UNKNOWN_ROUTES, ids=[" ".join(case) for case in UNKNOWN_ROUTES])
+def test_an_unknown_route_or_method_is_404(method: str, path: str, http: httpx.Client) -> None:
+    thrown(http.request(method, path), 404, f"Page not found: {path}", {"path": path})
+
+
+def test_a_trailing_slash_is_accepted(http: httpx.Client) -> None:
+    assert http.patch(f"{PROJECT}/", json={"name": "x"}).json()["name"] == "x"
+    assert http.patch(f"{PROJECT}//", json={"name": "x"}).status_code == 404
+
+
+HTML_ERRORS = {
+    "no session": (PROJECT, 401, {"Cookie": ""}),
+    "no access": ("/api/users/2/projects/789", 401, {}),
+    "a bad id": ("/api/users/0/projects/789", 400, {}),
+    "a bad body": (PROJECT, 400, {}),
+    "an unknown route": ("/nope", 404, {}),
+}
+
+
+@pytest.mark.parametrize(("path", "status_code", "headers"), HTML_ERRORS.values(), ids=HTML_ERRORS)
+def test_a_browser_gets_every_error_as_a_large_page(
+    path: str, status_code: int, headers: dict[str, str], http: httpx.Client
+) -> None:
+    response = http.patch(path, content=b"{", headers={**headers, "Accept": "text/html,*/*"})
+    assert (response.status_code, response.headers["Content-Type"]) == (status_code, "text/html; charset=utf-8")
+    assert 140_000 < len(response.content) < 160_000
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert ("Set-Cookie" in response.headers) == ("Cookie" in headers)
+
+
+def test_a_browser_gets_a_success_as_json(http: httpx.Client) -> None:
+    response = http.patch(PROJECT, json={"name": "x"}, headers={"Accept": "text/html"})
+    assert response.json()["name"] == "x"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_scripted_error_has_the_shape_of_the_dialect(neptun: Sandbox, http: httpx.Client) -> None:
+    neptun.fail_next(503)
+    response = http.patch(PROJECT, json={"name": "x"})
+    thrown(response, 503, "Service Unavailable")
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_text_is_sent_as_utf_8_and_not_as_escapes(http: httpx.Client) -> None:
+    assert "Ünï 🚀".encode() in http.patch(PROJECT, json={"name": "Ünï 🚀"}).content
