@@ -1,4 +1,4 @@
-"""Answers that nobody thought of: a right one, broken at random, over a real socket."""
+"""Responses that nobody thought of: a right one, broken at random, over a real socket."""
 
 import contextlib
 import socket
@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 
 from neptun_sdk import NeptunClient, NeptunError, Project
 from tests.conftest import CANARY
-from tests.faults.raw_server import BODY, RawServer, answer, receive
+from tests.faults.raw_server import BODY, RawServer, receive, response
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
 RIGHT = [
-    answer(),
+    response(),
     CHUNKED,
-    answer(b'{"statusCode":404,"message":"Project not found"}', "404 Not Found"),
-    answer(b"", "307 Moved", "Location: https://elsewhere.test/"),
-    answer(b"", "503 Away", "Retry-After: 1", "Content-Type: text/plain"),
+    response(b'{"statusCode":404,"message":"Project not found"}', "404 Not Found"),
+    response(b"", "307 Moved", "Location: https://elsewhere.test/"),
+    response(b"", "503 Unavailable", "Retry-After: 1", "Content-Type: text/plain"),
 ]
-# Where to cut or to put something in, and what: bytes that mean something to HTTP or JSON, or any at all.
+# Where to cut or to insert something, and what: bytes that mean something to HTTP or JSON, or any at all.
 CHANGES = st.tuples(
     st.integers(0, 400),
     st.integers(0, 8),
@@ -30,7 +30,7 @@ CHANGES = st.tuples(
 
 
 class Broken:
-    """A script that sends whatever the test says next, and closes."""
+    """A script that sends what the test gives it, and closes."""
 
     content = b""
 
@@ -44,7 +44,7 @@ def broken() -> Iterator[tuple[Broken, NeptunClient]]:
     script = Broken()
     with (
         RawServer(script) as server,
-        NeptunClient(CANARY, 1, base_url=server.base_url, timeout=2, max_retries=0) as client,
+        NeptunClient(CANARY, 1, base_url=server.base_url, timeout=60, max_retries=0) as client,
     ):
         yield script, client
 
@@ -58,20 +58,20 @@ def outcome(client: NeptunClient) -> Project | NeptunError:
 
 @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(right=st.sampled_from(RIGHT), changes=st.lists(CHANGES, min_size=1, max_size=4))
-def test_a_broken_answer_gives_a_verified_resource_or_a_typed_error(
+def test_a_broken_response_gives_a_verified_resource_or_a_typed_error(
     broken: tuple[Broken, NeptunClient], right: bytes, changes: list[tuple[int, int, bytes]]
 ) -> None:
     script, client = broken
     content = right
-    for place, cut, put in changes:
-        content = content[:place] + put + content[place + cut :]
+    for place, cut, insertion in changes:
+        content = content[:place] + insertion + content[place + cut :]
     script.content = content
-    found = outcome(client)
-    if isinstance(found, Project):
-        assert found.name == "New name"
+    result = outcome(client)
+    if isinstance(result, Project):
+        assert (result.id, result.neptun_user_id, result.name) == (123, 1, "New name")
     else:
-        assert found.attempts == 1
-        assert str(found).startswith("update_project(user_id=1, project_id=123): ")
+        assert result.attempts == 1
+        assert str(result).startswith("update_project(user_id=1, project_id=123): ")
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -82,19 +82,26 @@ def test_any_bytes_at_all_give_a_typed_error(broken: tuple[Broken, NeptunClient]
     assert isinstance(outcome(client), NeptunError)
 
 
+ANYTHING = st.integers() | st.floats() | st.text() | st.none() | st.booleans() | st.binary()
+
+
 @settings(max_examples=500, deadline=None)
 @given(
-    cookie=st.text(max_size=30),
-    user_id=st.integers() | st.floats() | st.text() | st.none() | st.booleans(),
-    base_url=st.text(max_size=40) | st.builds("https://{}".format, st.text(max_size=30)),
-    project_id=st.integers() | st.floats() | st.text() | st.none() | st.booleans(),
-    name=st.text() | st.integers() | st.none() | st.binary(),
+    cookie=st.text(max_size=30) | st.builds("neptun-session={}".format, st.text(max_size=30)) | ANYTHING,
+    user_id=ANYTHING,
+    base_url=st.text(max_size=40) | st.builds("https://{}".format, st.text(max_size=30)) | ANYTHING,
+    timeout=ANYTHING | st.decimals() | st.fractions(),
 )
-def test_any_argument_at_all_is_taken_or_refused_with_a_typed_error(
-    cookie: str, user_id: object, base_url: str, project_id: object, name: object
+def test_any_setting_at_all_is_accepted_or_refused_with_a_typed_error(
+    cookie: object, user_id: object, base_url: object, timeout: object
 ) -> None:
     with contextlib.suppress(NeptunError):
-        NeptunClient(cookie, user_id, base_url=base_url).close()  # type: ignore[arg-type]
+        NeptunClient(cookie, user_id, base_url=base_url, timeout=timeout).close()  # type: ignore[arg-type]
+
+
+@settings(max_examples=500, deadline=None)
+@given(project_id=ANYTHING, name=ANYTHING)
+def test_any_argument_at_all_is_accepted_or_refused_with_a_typed_error(project_id: object, name: object) -> None:
     with (
         NeptunClient(CANARY, 1, base_url="http://127.0.0.1:9", max_retries=0) as client,
         pytest.raises(NeptunError),  # at best, nobody listens there

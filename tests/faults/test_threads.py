@@ -1,90 +1,228 @@
 """One client serves a whole process: many threads, many users, closing, and what it may close."""
 
-import json
-import re
 import socket
-import time
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import trustme
+from httpcore._backends.sync import SyncStream
 
-from neptun_sdk import ArgumentError, NeptunClient, NeptunConnectionError
-from neptun_sdk.transport import LIMITS
-from tests.conftest import CANARY, PROJECT
-from tests.faults.raw_server import RawServer, answer, receive, sends
+from neptun_sdk import ArgumentError, NeptunClient, NeptunConnectionError, Project
+from neptun_sdk.connections import MAX_CONNECTIONS, _NetworkBackend, _Stream
+from tests.conftest import CANARY
+from tests.faults.raw_server import RawServer, Script, mirrors, receive, response, until_closed
+from tests.faults.test_tls import server_context
 
 THREADS = 64
 CALLS = 10_000
+LARGE = "x" * 16_000_000  # more than the buffers between two sockets take
+PATIENCE = 50  # seconds; nothing in this file takes any
 
 
-def mirrors(connection: socket.socket) -> None:
-    """Answer with what was sent, and with who sent it: the user of the path and the session of the cookie."""
-    while True:
-        head, _, body = receive(connection).partition(b"\r\n\r\n")
-        path = re.search(rb"/users/(\d+)/projects/(\d+) ", head)
-        cookie = re.search(rb"(?i)cookie: neptun-session=(\S+)", head)
-        assert path is not None
-        assert cookie is not None
-        row = PROJECT | json.loads(body)
-        row |= {"id": int(path[2]), "neptun_user_id": int(path[1]), "session": cookie[1].decode()[::-1]}
-        set_cookie = "Set-Cookie: neptun-session=somebody-elses-session; Path=/"
-        connection.sendall(answer(json.dumps({"project": row}).encode(), "200 OK", set_cookie))
-
-
-def test_no_answer_is_lost_or_crossed_under_64_threads_and_10_000_calls() -> None:
+def test_no_response_is_lost_or_crossed_under_64_threads_and_10_000_calls() -> None:
     with (
         RawServer(mirrors) as server,
-        NeptunClient("session-of-user-1", 1, base_url=server.base_url, timeout=60) as client,
+        NeptunClient("session-of-user-1", 1, base_url=server.base_url, timeout=PATIENCE) as client,
     ):
-        users = {number: client.with_session(f"session-of-user-{number}", number) for number in range(2, 51)} | {
-            1: client
-        }
+        users = {number: client.with_session(f"session-of-user-{number}", number) for number in range(1, 51)}
 
         def update(number: int) -> bool:
             user = number % 50 + 1
             project = users[user].update_project(number + 1, name=f"name {number}")
-            mine = (project.id, project.name, project.neptun_user_id) == (number + 1, f"name {number}", user)
-            return mine and project.extra == {"session": f"session-of-user-{user}"[::-1]}
+            own = (project.id, project.name, project.neptun_user_id) == (number + 1, f"name {number}", user)
+            return own and project.extra == {"session": f"session-of-user-{user}"[::-1]}
 
         with ThreadPoolExecutor(THREADS) as pool:
-            answered = list(pool.map(update, range(CALLS)))
-        assert answered == [True] * CALLS
-        assert server.most <= 100
+            results = list(pool.map(update, range(CALLS)))
+        assert results == [True] * CALLS
+        assert server.max_open <= THREADS
 
 
 def test_connections_are_bounded() -> None:
-    def slow(connection: socket.socket) -> None:
-        receive(connection)
-        time.sleep(0.3)
-        connection.sendall(answer())
+    """Each connection is kept until as many are open as there may be, or the last calls have come."""
+    assert MAX_CONNECTIONS == 100
+    arrived = threading.Semaphore(0)
+    go_on = threading.Event()
+
+    def waits_for_the_others(connection: socket.socket) -> None:
+        while True:
+            receive(connection)
+            arrived.release()
+            assert go_on.wait(PATIENCE)
+            connection.sendall(response())
 
     with (
-        RawServer(slow) as server,
-        NeptunClient(CANARY, 1, base_url=server.base_url, timeout=30) as client,
+        RawServer(waits_for_the_others) as server,
+        NeptunClient(CANARY, 1, base_url=server.base_url, timeout=PATIENCE) as client,
         ThreadPoolExecutor(130) as pool,
     ):
-        list(pool.map(lambda number: client.update_project(123, name="New name"), range(130)))
-    assert LIMITS.max_connections == 100
-    assert 64 < server.most <= 100
+        calls = [pool.submit(client.update_project, 123, name="New name") for _ in range(130)]
+        for _ in range(100):
+            assert arrived.acquire(timeout=PATIENCE)
+        assert not arrived.acquire(timeout=0.2)  # the other thirty wait
+        assert server.connections == 100
+        go_on.set()
+        assert [call.result(PATIENCE).id for call in calls] == [123] * 130
+        assert server.connections == 100
 
 
 def test_ten_thousand_sessions_open_no_connection() -> None:
-    with RawServer(mirrors) as server, NeptunClient(CANARY, 1, base_url=server.base_url, timeout=30) as client:
+    with RawServer(mirrors) as server, NeptunClient(CANARY, 1, base_url=server.base_url, timeout=PATIENCE) as client:
         sessions = [client.with_session(f"session-of-user-{number}", number) for number in range(1, 10_001)]
         assert server.connections == 0
         assert sessions[-1].update_project(1, name="x").neptun_user_id == 10_000
         assert server.connections == 1
 
 
-def test_a_call_that_is_cut_off_by_closing_its_client_is_not_tried_again() -> None:
-    with RawServer(sends(then=lambda connection: time.sleep(0.4))) as server:
-        client = NeptunClient(CANARY, 1, base_url=server.base_url, timeout=30)
-        with ThreadPoolExecutor(1) as pool:
-            call = pool.submit(client.update_project, 123, name="New name")
-            time.sleep(0.2)
-            client.close()
-            with pytest.raises(NeptunConnectionError) as caught:
-                call.result(10)
-        assert (caught.value.applied, caught.value.attempts) == (None, 1)
-        with pytest.raises(ArgumentError, match="this client is closed; make a new NeptunClient"):
-            client.update_project(123, name="New name")
+@pytest.fixture
+def submit() -> Iterator[Callable[..., Future[Project]]]:
+    """Run a call in a thread of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit
+
+
+def never_responds(connection: socket.socket) -> None:
+    receive(connection)
+    arrived.set()
+    until_closed(connection)
+
+
+def stalls_in_the_body(connection: socket.socket) -> None:
+    receive(connection)
+    connection.sendall(response(length=5000))
+    arrived.set()
+    until_closed(connection)
+
+
+def never_reads(connection: socket.socket) -> None:
+    connection.recv(1)
+    arrived.set()
+    client_closed.wait(PATIENCE)
+
+
+arrived, client_closed = threading.Event(), threading.Event()
+IN_FLIGHT = {
+    "no response": never_responds,
+    "a body that stalls": stalls_in_the_body,
+    "a request that is not read": never_reads,
+}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain http", "TLS"])
+@pytest.mark.parametrize("script", IN_FLIGHT.values(), ids=IN_FLIGHT)
+def test_closing_a_client_ends_its_calls_at_once(
+    script: Script,
+    tls: bool,
+    submit: Callable[..., Future[Project]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A descriptor that was closed under a thread that reads could be another connection's, and another user's."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    arrived.clear()
+    client_closed.clear()
+    with RawServer(script, tls=server_context(authority, "127.0.0.1") if tls else None) as server:
+        client = NeptunClient(CANARY, 1, base_url=server.base_url, timeout=2 * PATIENCE)
+        call = submit(client.update_project, 123, description=LARGE)
+        assert arrived.wait(PATIENCE)
+        client.close()
+        with pytest.raises(NeptunConnectionError, match="the client was closed during the call") as caught:
+            call.result(PATIENCE)
+        client_closed.set()
+        assert server.connections == 1
+    assert (caught.value.applied, caught.value.attempts) == (None, 1)
+    with pytest.raises(ArgumentError, match="this client is closed; make a new NeptunClient"):
+        client.update_project(123, name="New name")
+
+
+def test_a_thread_closes_its_own_connection_after_another_one_ended_its_read() -> None:
+    """Until then the descriptor stays open, so that nothing else gets its number."""
+    reading, go_on = threading.Event(), threading.Event()
+    ours, theirs = socket.socketpair()
+
+    class Reading(SyncStream):
+        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            reading.set()
+            content = super().read(max_bytes, timeout)
+            assert go_on.wait(PATIENCE)
+            return content
+
+    stream = _Stream(Reading(ours), None, _NetworkBackend())
+    contents: list[bytes] = []
+    thread = threading.Thread(target=lambda: contents.append(stream.read(10, PATIENCE)))
+    with ours, theirs:
+        thread.start()
+        assert reading.wait(PATIENCE)
+        stream.close()
+        assert ours.fileno() > 0
+        go_on.set()
+        thread.join(PATIENCE)
+        assert contents == [b""]
+        assert ours.fileno() == -1
+
+
+def test_closing_a_client_ends_a_tls_handshake_at_once(
+    submit: Callable[..., Future[Project]],
+) -> None:
+    """The server accepts the connection and says nothing."""
+    arrived.clear()
+
+    def silent(connection: socket.socket) -> None:
+        connection.recv(1)
+        arrived.set()
+        until_closed(connection)
+
+    with RawServer(silent) as server:
+        url = server.base_url.replace("http://", "https://")
+        client = NeptunClient(CANARY, 1, base_url=url, timeout=2 * PATIENCE)
+        call = submit(client.update_project, 123, name="New name")
+        assert arrived.wait(PATIENCE)
+        client.close()
+        with pytest.raises(NeptunConnectionError, match="the client was closed during the call") as caught:
+            call.result(PATIENCE)
+    assert caught.value.applied is False
+
+
+def test_closing_a_client_ends_a_look_up_at_once(
+    submit: Callable[..., Future[Project]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, given_up = threading.Event(), threading.Event()
+
+    def no_name_server(*_: object, **__: object) -> None:
+        asked.set()
+        given_up.wait(PATIENCE)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_name_server)
+    client = NeptunClient(CANARY, 1, base_url="https://neptun.test", timeout=2 * PATIENCE)
+    call = submit(client.update_project, 123, name="New name")
+    assert asked.wait(PATIENCE)
+    client.close()
+    with pytest.raises(NeptunConnectionError, match="the client was closed during the call") as caught:
+        call.result(PATIENCE)
+    given_up.set()
+    assert caught.value.applied is False
+
+
+def test_renewing_leaves_the_connection_of_another_call_alone(submit: Callable[..., Future[Project]]) -> None:
+    """As after Ctrl-C in the main thread, while another thread waits for a response."""
+    arrived.clear()
+
+    def responds_late(connection: socket.socket) -> None:
+        receive(connection)
+        arrived.set()
+        client_closed.wait(PATIENCE)
+        connection.sendall(response())
+
+    client_closed.clear()
+    with RawServer(responds_late) as server, NeptunClient(CANARY, 1, base_url=server.base_url) as client:
+        call = submit(client.update_project, 123, name="New name")
+        assert arrived.wait(PATIENCE)
+        client._connections.renew()
+        client_closed.set()
+        assert call.result(PATIENCE).name == "New name"
