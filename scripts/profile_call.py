@@ -1,4 +1,4 @@
-"""Where the time of one call goes: CPU time by package, then by function, of update_project against the tiny server."""
+"""Where the time of one call goes: CPU time by package, then by function, of update_project on loopback."""
 
 import cProfile
 import pstats
@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, cast
 
-from bench.server import TinyServer
+from bench.server import BenchmarkServer
 
 from neptun_sdk import NeptunClient
 
@@ -25,7 +25,7 @@ def package_of(path: str, function: str) -> str:
 
 
 def main() -> None:
-    with TinyServer() as server, NeptunClient("a-session-cookie", 1, base_url=server.base_url) as client:
+    with BenchmarkServer() as server, NeptunClient("a-session-cookie", 1, base_url=server.base_url) as client:
         for _ in range(200):
             client.update_project(1, name="New name")
         profile = cProfile.Profile()

@@ -1,4 +1,6 @@
-"""The same update in every way that one would write it today: each makes a call that can be repeated."""
+"""The same update, written in every way that a caller has today."""
+
+from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
@@ -10,19 +12,22 @@ import pydantic
 import requests
 import urllib3
 
-from bench.harness import BASE, OURS
+from bench.harness import BASE, GENERATED, OURS
 from bench.server import NAME
 from neptun_openapi import Client
 from neptun_openapi.api.projects import update_project
 from neptun_openapi.models import UpdateProjectRequest
 from neptun_sdk import NeptunClient
-from neptun_sdk.transport import LIMITS
 
 COOKIE = "Fe26.2**a-session-cookie-of-the-usual-form"
 HEADERS = {"Accept": "application/json", "Content-Type": "application/json", "Cookie": f"neptun-session={COOKIE}"}
 
+# As many idle connections as neptun-sdk keeps. With httpx's default of 20, 64 threads would open new ones all the time.
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+
+# Makes the update; can be repeated.
 Call = Callable[[], object]
-# Opens what it needs on the stack, and returns the call.
+# Opens a client on the stack for a base URL and a project id, and returns its call.
 Contender = Callable[[str, int, ExitStack], Call]
 
 
@@ -48,7 +53,7 @@ def neptun_sdk(base_url: str, project_id: int, stack: ExitStack) -> Call:
 
 
 class Project(pydantic.BaseModel):
-    """The model of the published example; its two mistakes that keep it from running are repaired."""
+    """The model of the published example, without the two mistakes that keep it from running."""
 
     id: int
     name: str
@@ -64,7 +69,7 @@ class ApiResponse(pydantic.BaseModel):
     project: Project
 
 
-def published_example(base_url: str, project_id: int, stack: ExitStack) -> Call:
+def published_example(base_url: str, project_id: int, _: ExitStack) -> Call:
     async def update() -> ApiResponse:
         async with httpx.AsyncClient() as client:
             response = await client.patch(base_url + path(project_id), json={"name": NAME}, headers=HEADERS)
@@ -86,14 +91,14 @@ def with_requests(base_url: str, project_id: int, stack: ExitStack) -> Call:
     return lambda: session.patch(url, json={"name": NAME}, headers=HEADERS, timeout=30).json()
 
 
-def with_stripe(base_url: str, project_id: int, stack: ExitStack) -> Call:
+def with_stripe(base_url: str, _project_id: int, _: ExitStack) -> Call:
     import stripe
 
     client = stripe.StripeClient("sk_test_none", base_addresses={"api": base_url})
     return lambda: client.v1.customers.update("1", params={"name": NAME})
 
 
-def with_openai(base_url: str, project_id: int, stack: ExitStack) -> Call:
+def with_openai(base_url: str, _project_id: int, stack: ExitStack) -> Call:
     import openai
 
     client = stack.enter_context(openai.OpenAI(api_key="none", base_url=base_url))
@@ -103,9 +108,39 @@ def with_openai(base_url: str, project_id: int, stack: ExitStack) -> Call:
 CONTENDERS: dict[str, Contender] = {
     BASE: bare_httpx,
     OURS: neptun_sdk,
-    "the generated client alone": generated_client,
+    GENERATED: generated_client,
     "urllib3": with_urllib3,
     "requests": with_requests,
     "the published example": published_example,
 }
 VENDORS: dict[str, Contender] = {"stripe": with_stripe, "openai": with_openai}
+
+
+def programs(base_url: str) -> dict[str, str]:
+    """Return whole programs that make a client and one update, as one would write them."""
+    return {
+        BASE: f"""
+import httpx
+client = httpx.Client()
+client.patch({base_url + path(1)!r}, json={{"name": {NAME!r}}}, headers={HEADERS!r}).json()
+""",
+        OURS: f"""
+from neptun_sdk import NeptunClient
+client = NeptunClient({COOKIE!r}, 1, base_url={base_url!r})
+client.update_project(1, name={NAME!r})
+""",
+        # For https, the CAs are loaded besides; bare httpx and the generated client load them in any case.
+        f"{OURS}, loading the CAs": f"""
+from neptun_sdk import NeptunClient
+NeptunClient({COOKIE!r}, 1, base_url="https://127.0.0.1")
+client = NeptunClient({COOKIE!r}, 1, base_url={base_url!r})
+client.update_project(1, name={NAME!r})
+""",
+        GENERATED: f"""
+from neptun_openapi import Client
+from neptun_openapi.api.projects import update_project
+from neptun_openapi.models import UpdateProjectRequest
+client = Client(base_url={base_url!r}, headers={{"Cookie": {HEADERS["Cookie"]!r}}})
+update_project.sync(1, 1, client=client, body=UpdateProjectRequest(name={NAME!r}))
+""",
+    }

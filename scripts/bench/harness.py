@@ -1,32 +1,38 @@
-"""Side by side: contenders take turns in short batches, and each is compared with the first in the same round.
+"""Side-by-side measurement: contenders take turns, and each is compared with the first one of the same round.
 
-A machine that is busy for a while then slows every contender of that round, and the ratio stays what it is.
+A machine that is busy for a while slows every contender of that round, so the ratio stays the same.
 """
+
+from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-import attrs
-
-# What an import is timed in: where click and rich are installed, as they are for the tests, httpx loads them for its
-# own command line, and everything looks cheap beside that.
+# Code that runs before an import is timed. httpx imports click and rich for its command line if they are installed, as
+# they are for the tests. Their import takes longer than everything else, and a service does not have them.
 WITHOUT_CLI = "import sys; sys.modules.update(click=None, rich=None)"
+
 BASE = "bare httpx"
 OURS = "neptun-sdk"
-Clock = Callable[[], float]
+GENERATED = "the generated client alone"
+
+# Runs a contender and returns what was measured.
+Turn = Callable[[], float]
 
 
-@attrs.frozen
+@dataclass(frozen=True)
 class Measured:
-    """What one contender took, and how that compares.
+    """The result of one contender.
 
     Attributes:
         name: The contender.
         median: Its median, in the unit of the row.
         ratio: The median of its ratios to the first contender of the same round.
         low: The first quartile of these ratios.
-        high: The third.
+        high: The third quartile of these ratios.
     """
 
     name: str
@@ -36,73 +42,90 @@ class Measured:
     high: float
 
 
-@attrs.frozen
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One thing that was measured.
+    """One comparison.
 
     Attributes:
-        what: The thing.
+        subject: What was measured. The rows of one subject share a panel of the plot.
+        case: Which of several rows of the subject this is.
+        quantity: What the values are, such as "CPU time".
         unit: The unit of the medians.
-        target: What it should be, in words.
-        measured: The contenders; the first is what the others are compared with.
-        met: Whether it is what it should be.
+        better: Whether a smaller or a larger value is better.
+        target: The target, in words.
+        met: Whether the target is met.
+        measured: The results; the first contender is the one that the others are compared with.
+        ours: The contenders that belong to this repository.
     """
 
-    what: str
+    subject: str
+    case: str = ""
+    quantity: str
     unit: str
+    better: Literal["less", "more"] = "less"
     target: str
-    measured: list[Measured]
     met: bool
+    measured: list[Measured]
+    ours: tuple[str, ...] = (OURS,)
 
     @property
-    def compares(self) -> bool:
+    def title(self) -> str:
+        """The subject, the case and the quantity."""
+        return ", ".join(filter(None, (self.subject, self.case, self.quantity)))
+
+    @property
+    def has_ratios(self) -> bool:
         """Whether there is more than one contender."""
         return len(self.measured) > 1
 
 
-def compare(samples: Mapping[str, list[float]], units: float = 1.0) -> list[Measured]:
-    """Compare the samples of each contender with the first one's of the same round.
+def compare(samples: Mapping[str, list[float]], *, scale: float = 1.0) -> list[Measured]:
+    """Compare each contender with the first one, round by round.
 
     Args:
-        samples: What was measured, by contender and in the order of the rounds.
-        units: How many units of the row one unit of the samples is, such as 1e6 for seconds as microseconds.
+        samples: The samples of each contender, in the order of the rounds.
+        scale: What converts a sample to the unit of the row, such as 1e6 from seconds to microseconds.
     """
     base = next(iter(samples.values()))
-    found: list[Measured] = []
-    for name, taken in samples.items():
-        ratios = [own / first for own, first in zip(taken, base, strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
-        found.append(Measured(name, statistics.median(taken) * units, middle, low, high))
-    return found
+    results: list[Measured] = []
+    for name, values in samples.items():
+        ratios = [value / base_value for value, base_value in zip(values, base, strict=True)]
+        low, median_ratio, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        results.append(Measured(name, statistics.median(values) * scale, median_ratio, low, high))
+    return results
 
 
-def side_by_side(
-    calls: Mapping[str, Callable[[], object]], rounds: int, batch: float, clock: Clock = time.process_time
-) -> dict[str, list[float]]:
-    """Let the contenders take turns.
+def take_turns(turns: Mapping[str, Turn], *, rounds: int) -> dict[str, list[float]]:
+    """Give every contender one turn in each round, and return the samples of each.
+
+    One more round comes first, as a warm-up. Its samples are dropped.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in turns}
+    for number in range(rounds + 1):
+        for name, turn in turns.items():
+            sample = turn()
+            if number > 0:
+                samples[name].append(sample)
+    return samples
+
+
+def in_batches(call: Callable[[], object], *, clock: Callable[[], float] = time.process_time) -> Turn:
+    """Return a turn that repeats a call for about 50 ms, and returns the seconds of one call.
 
     Args:
-        calls: The contenders, by name; the first is what the others are compared with.
-        rounds: How often each has its turn.
-        batch: Seconds that one turn should take, about.
-        clock: What is measured: CPU time of this process, or ``time.perf_counter``.
-
-    Returns:
-        For each contender and round, the seconds that one call took.
+        call: The call. It is made a few times at once, to open its connection and to find the size of a batch.
+        clock: The clock to read: CPU time of this process, or ``time.perf_counter`` for wall time.
     """
-    counts: dict[str, int] = {}
-    for name, call in calls.items():
-        call()  # opens the connection
-        began = time.perf_counter()
-        for _ in range(5):
+    call()
+    started = time.perf_counter()
+    for _ in range(5):
+        call()
+    size = max(1, int(0.05 / ((time.perf_counter() - started) / 5)))
+
+    def turn() -> float:
+        started = clock()
+        for _ in range(size):
             call()
-        counts[name] = max(1, int(batch / ((time.perf_counter() - began) / 5)))
-    samples: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(rounds + 1):
-        for name, call in calls.items():
-            began = clock()
-            for _ in range(counts[name]):
-                call()
-            if number:  # the first round warms up
-                samples[name].append((clock() - began) / counts[name])
-    return samples
+        return (clock() - started) / size
+
+    return turn

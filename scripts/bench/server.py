@@ -1,7 +1,9 @@
-"""The tiny server that everything is measured against: a process of its own, one write an answer, nothing checked.
+"""The server that every contender calls. It does as little as possible: no checks, and one write for each response.
 
-It answers any method and any path; the last number in the path says how large the answer is.
+It accepts any method and path. The last number in the path selects the size of the response.
 """
+
+from __future__ import annotations
 
 import json
 import re
@@ -13,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-SIZES = {1: 0, 2: 64 * 1024, 3: 1024 * 1024}  # bytes of fields outside the contract, by project id
-NAME = "New name"  # every project is called so, and so every contender sets this name
+RESPONSE_SIZES = {1: 0, 2: 64 * 1024, 3: 1024 * 1024}  # bytes of fields outside the contract, by project id
+NAME = "New name"  # The name of every project. Every contender sends it, so that the SDK can verify the update.
 
 PROJECT = {
     "id": 1,
@@ -28,68 +30,74 @@ PROJECT = {
 }
 
 
-def body(project_id: int) -> bytes:
-    """The 200 for a project: small, or with a list of small objects that make it as large as SIZES says."""
-    more: list[dict[str, object]] = []
+class BenchmarkServer:
+    """Run this module in another process, so that the CPU time of the server is not measured."""
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, str(Path(__file__))]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        port = self._process.stdout.readline() if self._process.stdout else ""
+        self.base_url = f"http://127.0.0.1:{int(port)}"
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.communicate("")
+
+
+def response_body(project_id: int) -> bytes:
+    """Return a project as JSON, with a list of small objects that fills it up to its size in RESPONSE_SIZES."""
+    files: list[dict[str, object]] = []
     size = 0
-    while size < SIZES[project_id]:
-        more.append({"id": len(more), "path": f"src/module_{len(more)}.ts", "lines": 120, "kind": "file"})
-        size += len(json.dumps(more[-1])) + 2
-    return json.dumps({"project": {**PROJECT, "id": project_id, **({"files": more} if more else {})}}).encode()
+    while size < RESPONSE_SIZES[project_id]:
+        files.append({"id": len(files), "path": f"src/module_{len(files)}.ts", "lines": 120, "kind": "file"})
+        size += len(json.dumps(files[-1])) + 2
+    return json.dumps({"project": {**PROJECT, "id": project_id, **({"files": files} if files else {})}}).encode()
 
 
-def serve(connection: socket.socket, answers: dict[int, bytes]) -> None:
+def serve(connection: socket.socket, responses: dict[int, bytes]) -> None:
+    """Read requests from a connection and respond to each, until the client closes it."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    taken = b""
+    received = b""
     while True:
-        while (end := taken.find(b"\r\n\r\n")) < 0:
-            part = connection.recv(65_536)
-            if not part:
+        while (head_end := received.find(b"\r\n\r\n")) < 0:
+            chunk = connection.recv(65_536)
+            if not chunk:
                 return
-            taken += part
-        head = taken[:end]
-        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-        rest = end + 4 + (int(length[1]) if length else 0)
-        while len(taken) < rest:
-            taken += connection.recv(65_536)
-        taken = taken[rest:]
-        number = re.search(rb"/projects/(\d+)", head[: head.find(b"\r\n")])
-        connection.sendall(answers[int(number[1]) if number else 1])
+            received += chunk
+        head = received[:head_end]
+        content_length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        request_end = head_end + 4 + (int(content_length[1]) if content_length else 0)
+        while len(received) < request_end:
+            received += connection.recv(65_536)
+        received = received[request_end:]
+        project_id = re.search(rb"/projects/(\d+)", head[: head.find(b"\r\n")])
+        connection.sendall(responses[int(project_id[1]) if project_id else 1])
+
+
+def stop_with_parent(listener: socket.socket) -> None:
+    """Stop accepting connections when stdin closes, which it also does if the parent is killed."""
+    sys.stdin.read()
+    listener.shutdown(socket.SHUT_RDWR)
 
 
 def main() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    answers = {project_id: head % len(content) + content for project_id in SIZES for content in [body(project_id)]}
+    bodies = {project_id: response_body(project_id) for project_id in RESPONSE_SIZES}
+    responses = {project_id: head % len(body) + body for project_id, body in bodies.items()}
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     print(listener.getsockname()[1], flush=True)
-    threading.Thread(target=end_with_parent, args=(listener,), daemon=True).start()
+    threading.Thread(target=stop_with_parent, args=(listener,), daemon=True).start()
     while True:
         try:
             connection, _ = listener.accept()
         except OSError:
             return
-        threading.Thread(target=serve, args=(connection, answers), daemon=True).start()
-
-
-def end_with_parent(listener: socket.socket) -> None:
-    sys.stdin.read()  # ends when the process that measures does, however it ends
-    listener.shutdown(socket.SHUT_RDWR)
-
-
-class TinyServer:
-    """Runs this module as a process of its own, so that its work is not measured."""
-
-    def __enter__(self) -> Self:
-        command = [sys.executable, str(Path(__file__))]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
-        said = self._process.stdout.readline() if self._process.stdout else ""
-        self.base_url = f"http://127.0.0.1:{int(said)}"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.communicate("")
+        threading.Thread(target=serve, args=(connection, responses), daemon=True).start()
 
 
 if __name__ == "__main__":
