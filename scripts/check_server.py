@@ -1,18 +1,18 @@
-"""Tell which dialect a server speaks, and where it departs from the contract.
+"""Find out which dialect a server speaks, and where it departs from the contract.
 
 The contract has no operation that reads, so this writes: to a scratch project and a scratch import, named by
 ``NEPTUN_PROJECT_ID`` and ``NEPTUN_IMPORT_ID``, of the user of ``NEPTUN_USER_ID`` and ``NEPTUN_SESSION_COOKIE``, on the
-server at ``NEPTUN_BASE_URL``; and only where ``CONFIRM=yes``. It exits with 1 on a difference that the SDK does not
-know, and with 2 where it cannot tell.
+server at ``NEPTUN_BASE_URL``; and only with ``CONFIRM=yes``. The exit code is 1 if the server differs in a way that the
+SDK does not know, and 2 if the dialect cannot be found out.
 """
 
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, cast
 
-import attrs
 import httpx
 
 from neptun_sdk import NeptunClient, NeptunError
@@ -30,20 +30,23 @@ MISSING_ID = 2_000_000_000
 # A jar that stays empty: a 401 may bring a fresh anonymous session, which must not be adopted.
 NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
-# Every answer is told in a word or two, such as "200 envelope", so that it can be compared.
-Tell = Callable[[httpx.Response], str]
+# Describes a response in a word or two, such as "200 envelope", so that it can be compared.
+Describe = Callable[[httpx.Response], str]
 
 
-@attrs.frozen
+@dataclass(frozen=True)
 class Probe:
-    """One request, with what the contract says of it and what a deployed server is known to do instead."""
+    """One request, with what the contract says of its response and what a deployed server is known to return instead.
+
+    ``case`` begins with the method.
+    """
 
     case: str
     contract: str
     deployed: str
     path: str
     body: Any
-    tell: Tell
+    describe: Describe
     session: Session | None
 
 
@@ -58,7 +61,7 @@ def settings() -> dict[str, str]:
 
 
 def probes(found: Mapping[str, str], session: Session) -> list[Probe]:
-    """Every row of the differences that can be asked for from outside."""
+    """Return a probe for every difference that a request can show."""
     user = f"/api/users/{found['user_id']}"
     project = f"{user}/projects/{found['project_id']}"
     imported = f"{project}/resources/imports/{found['import_id']}"
@@ -70,7 +73,7 @@ def probes(found: Mapping[str, str], session: Session) -> list[Probe]:
     texts = {"title": "neptun-sdk check", "description": "Scratch"}
     path = {"source_path": "octocat/hello-world"}
     refused, large = {"source_type": "no-such"}, {"source_path": "x" * 2_000_000}
-    mine: list[tuple[str, str, str, str, Any, Tell]] = [
+    mine: list[tuple[str, str, str, str, Any, Describe]] = [
         (
             "PATCH name, description",
             "200 envelope",
@@ -119,24 +122,24 @@ def content(response: httpx.Response) -> dict[str, Any]:
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
 
 
-def form(envelope: str) -> Tell:
-    def tell(response: httpx.Response) -> str:
+def form(envelope: str) -> Describe:
+    def describe(response: httpx.Response) -> str:
         body = content(response)
         if response.status_code != 200:
             return status(response)
         return f"200 {'envelope' if envelope in body else 'bare row' if 'id' in body else 'of another form'}"
 
-    return tell
+    return describe
 
 
-def applied(sent: Mapping[str, str]) -> Tell:
-    def tell(response: httpx.Response) -> str:
+def applied(sent: Mapping[str, str]) -> Describe:
+    def describe(response: httpx.Response) -> str:
         if response.status_code != 200:
             return status(response)
         row = content(response).get("project", {})
         return f"200 {'applied' if row == {**row, **sent} else 'dropped'}"
 
-    return tell
+    return describe
 
 
 def error(response: httpx.Response) -> str:
@@ -144,21 +147,21 @@ def error(response: httpx.Response) -> str:
     return f"{response.status_code} {shape}{', Set-Cookie' if 'set-cookie' in response.headers else ''}"
 
 
-def ask(http: httpx.Client, probe: Probe) -> str:
-    """Send a probe and tell the answer."""
-    method = "PUT" if "/imports/" in probe.path else "PATCH"
+def send(http: httpx.Client, probe: Probe) -> str:
+    """Send a probe and describe the response."""
+    method = probe.case.split()[0]
     body: dict[str, Any] = {"content": probe.body} if isinstance(probe.body, bytes) else {"json": probe.body}
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
     try:
-        return probe.tell(http.request(method, probe.path.lstrip("/"), headers=headers, auth=probe.session, **body))
-    except httpx.HTTPError as fault:
-        return type(fault).__name__
+        return probe.describe(http.request(method, probe.path.lstrip("/"), headers=headers, auth=probe.session, **body))
+    except httpx.HTTPError as exc:
+        return type(exc).__name__
 
 
-def verdict(probe: Probe, did: str) -> str:
-    if did in probe.contract.split(" or "):
+def verdict(probe: Probe, outcome: str) -> str:
+    if outcome in probe.contract.split(" or "):
         return "same"
-    return "different, known" if did == probe.deployed else "different, NOT KNOWN"
+    return "different, known" if outcome == probe.deployed else "different, NOT KNOWN"
 
 
 def main() -> None:
@@ -173,21 +176,21 @@ def main() -> None:
         NeptunClient(found["session_cookie"], int(found["user_id"]), base_url=found["base_url"]).close()
         for name in ("project_id", "import_id"):
             check_id(f"NEPTUN_{name.upper()}", int(found[name]))
-    except (NeptunError, ValueError) as refused:
-        print(f"check-server: {refused}", file=sys.stderr)
+    except (NeptunError, ValueError) as exc:
+        print(f"check-server: {exc}", file=sys.stderr)
         sys.exit(2)
     with httpx.Client(base_url=found["base_url"], timeout=30, cookies=NO_COOKIES) as http:
-        told = [(probe, ask(http, probe)) for probe in probes(found, session)]
+        outcomes = [(probe, send(http, probe)) for probe in probes(found, session)]
     print(f"{'case':34} {'the contract says':20} {'the server did':26} verdict")
-    for probe, did in told:
-        print(f"{probe.case:34} {probe.contract:20} {did:26} {verdict(probe, did)}")
-    first = told[0][1]
+    for probe, outcome in outcomes:
+        print(f"{probe.case:34} {probe.contract:20} {outcome:26} {verdict(probe, outcome)}")
+    first = outcomes[0][1]
     dialect = {"200 envelope": "documented", "200 bare row": "deployed"}.get(first)
     if dialect is None:
-        print(f"\nThe first update was not answered as either dialect would ({first}): check the session and the ids.")
+        print(f"\nNeither dialect responds to the first update like this ({first}): check the session and the ids.")
         sys.exit(2)
     print(f"\nThe server speaks the {dialect} dialect: use dialect={dialect!r}, or NEPTUN_DIALECT={dialect}.")
-    unknown = [probe.case for probe, did in told if "NOT KNOWN" in verdict(probe, did)]
+    unknown = [probe.case for probe, outcome in outcomes if "NOT KNOWN" in verdict(probe, outcome)]
     if unknown:
         print(f"The SDK does not know {len(unknown)} of the differences: {', '.join(unknown)}.")
         sys.exit(1)

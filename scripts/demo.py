@@ -1,9 +1,10 @@
 """The main job, end to end: both updates through the SDK, over HTTP, against the embedded Neptun; then two errors."""
 
+import dataclasses
 import os
 import sys
-
-import attrs
+import textwrap
+from datetime import datetime
 
 from neptun_sdk import AuthenticationError, NeptunClient, NeptunError, NotFoundError, Project, ProjectImport
 from neptun_sdk.sandbox import Sandbox
@@ -59,20 +60,27 @@ def main() -> None:
 
 
 def side_by_side(before: Project | ProjectImport, after: Project | ProjectImport) -> None:
-    print(f"  {'':21} {'before':34} after")
-    new = attrs.asdict(after)
-    for name, old in attrs.asdict(before).items():
+    print(f"  {'':20} {'before':28} after")
+    new = dataclasses.asdict(after)
+    for name, old in dataclasses.asdict(before).items():
         if name != "extra":
-            row = f"{name:21} {old!s:34} {new[name]}"
+            row = f"{name:20} {cell(old):28} {cell(new[name])}"
             print(f"  {row}" if old == new[name] else paint("33", f"* {row}"))
 
 
+def cell(value: object) -> str:
+    text = value.isoformat(" ", "seconds") if isinstance(value, datetime) else str(value)
+    return textwrap.shorten(text, 28, placeholder="…")
+
+
 def show(error: NeptunError) -> None:
-    print(f"  {paint('31', type(error).__name__)}: {error}")
+    lines = textwrap.wrap(f"{type(error).__name__}: {error}", 78)
+    print(*(f"  {paint('31', line)}" for line in lines), sep="\n")
 
 
 def heading(text: str) -> None:
-    print(f"\n{paint('1', text)}")
+    print()
+    print(*(paint("1", line) for line in textwrap.wrap(text, 80, subsequent_indent="    ")), sep="\n")
 
 
 def paint(code: str, text: str) -> str:

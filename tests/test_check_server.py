@@ -56,13 +56,13 @@ def test_a_deployed_server_differs_only_where_the_sdk_knows(deployed: Sandbox) -
 
 
 def test_a_difference_that_the_sdk_does_not_know_is_found(neptun: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer: Any = App.__call__
+    respond: Any = App.__call__
 
     def seeded(app: App, environ: dict[str, Any], start_response: Any) -> Any:
         if Request(environ).path.endswith("/projects/2000000000"):
             gone = json.dumps({"statusCode": 410, "message": "Gone"})
             return Response(gone, 410, content_type="application/json")(environ, start_response)
-        return answer(app, environ, start_response)
+        return respond(app, environ, start_response)
 
     monkeypatch.setattr(App, "__call__", seeded)
     done = check(neptun)
