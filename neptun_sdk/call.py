@@ -16,9 +16,10 @@ import httpx
 from neptun_sdk import dialects, explain, models
 from neptun_sdk._version import __version__
 from neptun_sdk.arguments import Settings
-from neptun_sdk.connections import Connections, Deadline
+from neptun_sdk.connections import Connections
 from neptun_sdk.errors import NeptunConnectionError, NeptunError
 from neptun_sdk.models import Dialect, ResourceT
+from neptun_sdk.network import Deadline
 from neptun_sdk.operations import CallInfo
 from neptun_sdk.retries import retry_delay
 from neptun_sdk.session import Session

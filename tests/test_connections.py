@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from neptun_sdk import ArgumentError, NeptunClient, NeptunConnectionError, ResponseError, connections
-from neptun_sdk.connections import Connections, Deadline, Transport, _NetworkBackend, _ProxyConnection, _Stream
+from neptun_sdk.connections import Connections, Transport, _ProxyConnection
+from neptun_sdk.network import Deadline, NetworkBackend, _Stream
 from neptun_sdk.session import Session
 from tests.conftest import CANARY, PROJECT, ClientFor
 from tests.faults.raw_server import RawServer, response, serves
@@ -269,7 +270,7 @@ def test_a_socks_proxy_without_socksio_is_refused(scheme: str, monkeypatch: pyte
 
 def test_a_socks_proxy_gets_a_pool_of_its_own_kind() -> None:
     """Without socksio, which a test environment may lack, no pool is made of it."""
-    factory = connections._pool_factory(httpx.Proxy("socks5://user:hunter2@127.0.0.1:1080"), None, _NetworkBackend())
+    factory = connections._pool_factory(httpx.Proxy("socks5://user:hunter2@127.0.0.1:1080"), None, NetworkBackend())
     assert isinstance(factory, functools.partial)
     assert factory.func is connections._SOCKSProxy
     assert factory.keywords["proxy_url"] == "socks5://127.0.0.1:1080"
@@ -360,7 +361,7 @@ def test_a_name_without_an_address_says_so(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("literal", ["127.0.0.1", "::1"])
 def test_a_literal_address_is_not_looked_up(literal: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", lambda _: pytest.fail("a thread was started"))
-    assert _NetworkBackend()._resolve(literal, 443, 5) == [literal]
+    assert NetworkBackend()._resolve(literal, 443, 5) == [literal]
 
 
 def test_each_address_of_a_name_gets_its_share_of_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,7 +377,7 @@ def test_each_address_of_a_name_gets_its_share_of_the_remaining_time(monkeypatch
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address(f"192.0.2.{last}") for last in range(1, 5)])
     monkeypatch.setattr(socket, "create_connection", time_out)
     with pytest.raises(httpcore.ConnectTimeout):
-        _NetworkBackend().connect_tcp("neptun.test", 443, deadline)
+        NetworkBackend().connect_tcp("neptun.test", 443, deadline)
     assert shares == [3.0, 4.0, 6.0, 12.0]
 
 
@@ -391,13 +392,13 @@ def test_without_a_deadline_each_address_is_waited_for_without_end(monkeypatch: 
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address("192.0.2.1"), address("192.0.2.2")])
     monkeypatch.setattr(socket, "create_connection", refuse)
     with pytest.raises(httpcore.ConnectError):
-        _NetworkBackend().connect_tcp("neptun.test", 443, None)
+        NetworkBackend().connect_tcp("neptun.test", 443, None)
     assert timeouts == [None, None]
 
 
 OVER = Deadline(time.monotonic() - 1)
 EXPIRED: dict[str, tuple[type[Exception], Callable[[_Stream], object]]] = {
-    "connect": (httpcore.ConnectTimeout, lambda _: _NetworkBackend().connect_tcp("127.0.0.1", 9, OVER)),
+    "connect": (httpcore.ConnectTimeout, lambda _: NetworkBackend().connect_tcp("127.0.0.1", 9, OVER)),
     "TLS": (
         httpcore.ConnectTimeout,
         lambda stream: stream.start_tls(ssl.create_default_context(), "neptun.test", OVER),
@@ -412,13 +413,13 @@ def test_an_operation_that_begins_after_the_deadline_fails_at_once(
     expected: type[Exception], operation: Callable[[_Stream], object]
 ) -> None:
     with pytest.raises(expected, match=r"^the time of the call is over$"):
-        operation(_Stream(httpcore.MockStream([b"never read"]), None, _NetworkBackend()))
+        operation(_Stream(httpcore.MockStream([b"never read"]), None, NetworkBackend()))
 
 
 @pytest.mark.parametrize("operation", ["read", "write"])
 def test_an_operation_without_a_timeout_has_that_of_connecting(operation: str) -> None:
     """httpcore passes no timeout to the handshake with a SOCKS proxy."""
-    stream = _Stream(httpcore.MockStream([b"never read"]), OVER, _NetworkBackend())
+    stream = _Stream(httpcore.MockStream([b"never read"]), OVER, NetworkBackend())
     with pytest.raises(httpcore.TimeoutException, match=r"^the time of the call is over$"):
         stream.read(10) if operation == "read" else stream.write(b"x")
 
@@ -572,7 +573,7 @@ def test_a_session_is_put_on_its_own_requests_only(own_connections: Connections)
 
 
 def test_closing_ends_a_handshake_and_begins_no_other() -> None:
-    network = _NetworkBackend()
+    network = NetworkBackend()
     ours, theirs = socket.socketpair()
     with ours, theirs:
         with network.handshake(ours):

@@ -14,7 +14,8 @@ import pytest
 from httpcore._backends.sync import SyncStream
 
 from neptun_sdk import NeptunClient
-from neptun_sdk.connections import Transport, _after_fork, _NetworkBackend, _Stream
+from neptun_sdk.connections import Transport, _after_fork
+from neptun_sdk.network import NetworkBackend, _Stream
 from tests.conftest import CANARY
 from tests.faults.raw_server import RawServer, mirrors, receive, response, serves
 
@@ -101,7 +102,7 @@ def test_a_child_closes_its_copy_of_a_connection_that_was_in_use(monkeypatch: py
     """The thread that used it does not exist in the child, and the parent's copy must stay as it is."""
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.dup() as of_the_parent:
-        stream = _Stream(SyncStream(ours), None, _NetworkBackend())
+        stream = _Stream(SyncStream(ours), None, NetworkBackend())
         monkeypatch.setattr(stream, "_process", -1)
         with stream._in_use:
             stream.close()

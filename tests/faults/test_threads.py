@@ -11,7 +11,8 @@ import trustme
 from httpcore._backends.sync import SyncStream
 
 from neptun_sdk import ArgumentError, NeptunClient, NeptunConnectionError, Project
-from neptun_sdk.connections import MAX_CONNECTIONS, _NetworkBackend, _Stream
+from neptun_sdk.connections import MAX_CONNECTIONS
+from neptun_sdk.network import NetworkBackend, _Stream
 from tests.conftest import CANARY
 from tests.faults.raw_server import RawServer, Script, mirrors, receive, response, until_closed
 from tests.faults.test_tls import server_context
@@ -152,7 +153,7 @@ def test_a_thread_closes_its_own_connection_after_another_one_ended_its_read() -
             assert go_on.wait(PATIENCE)
             return content
 
-    stream = _Stream(Reading(ours), None, _NetworkBackend())
+    stream = _Stream(Reading(ours), None, NetworkBackend())
     contents: list[bytes] = []
     thread = threading.Thread(target=lambda: contents.append(stream.read(10, PATIENCE)))
     with ours, theirs:
