@@ -122,7 +122,7 @@ class Call(Generic[ResourceT]):
         """Read a body within the deadline and the largest size; return it decompressed, or the error to raise."""
         encoding = self._session.mask(response.headers.get("Content-Encoding", "").strip())
         if encoding.lower() in ENCODINGS:
-            response.stream = _SmallChunks(cast("httpx.SyncByteStream", response.stream))
+            response.stream = _SmallChunks(response.stream)
         elif encoding.lower() not in ("", "identity"):
             problem = f"is encoded as {explain.printable(encoding)[:40]!r}, which was not asked for"
             return self._invalid_body(response, problem)
@@ -246,7 +246,7 @@ def is_deeper(document: Any, levels: int) -> bool:
 class _SmallChunks(httpx.SyncByteStream):
     """A compressed body in small chunks: httpx decompresses each at once, however large the result is."""
 
-    def __init__(self, stream: httpx.SyncByteStream) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def __iter__(self) -> Iterator[bytes]:
