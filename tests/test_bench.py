@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -43,10 +42,6 @@ MEMORY = Row(
     measured=[Measured("neptun-sdk", 7.4, 1, 1, 1)],
 )
 ROWS = [UPDATE, THREADS, dataclasses.replace(THREADS, case="64 threads"), MEMORY]
-
-needs_matplotlib = pytest.mark.skipif(
-    importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed: make .venv/.bench"
-)
 
 
 def test_ratios_are_taken_round_by_round() -> None:
@@ -104,7 +99,6 @@ def test_markdown_has_a_line_for_each_contender() -> None:
     assert any("| **neptun-sdk** | 7.40 MiB | | | at most 100 MiB: met |" in line for line in lines)
 
 
-@needs_matplotlib
 def test_plot_names_every_contender_value_and_direction(tmp_path: Path) -> None:
     """The SVG keeps its text as text, so that a reader can search it."""
     from bench.plot import plot
@@ -118,7 +112,6 @@ def test_plot_names_every_contender_value_and_direction(tmp_path: Path) -> None:
     assert {"300 µs, 1.00 \u00d7", "270 µs, 0.90 \u00d7", "15,900 µs, 53.00 \u00d7", "7.40 MiB"} <= set(texts)
 
 
-@needs_matplotlib
 def test_plot_is_the_same_for_the_same_rows(tmp_path: Path) -> None:
     from bench.plot import plot
 
@@ -127,7 +120,6 @@ def test_plot_is_the_same_for_the_same_rows(tmp_path: Path) -> None:
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "other.svg").read_bytes()
 
 
-@needs_matplotlib
 def test_axes_are_linear_from_zero_and_a_huge_bar_is_cut_off() -> None:
     from bench.plot import figure
     from matplotlib.patches import Rectangle
