@@ -3,6 +3,7 @@
 Only the names in ``__all__`` are public; modules may move.
 """
 
+from neptun_sdk._contract import CONTRACT
 from neptun_sdk._version import __version__
 from neptun_sdk.client import NeptunClient
 from neptun_sdk.errors import (
@@ -23,6 +24,7 @@ from neptun_sdk.errors import (
 from neptun_sdk.models import Dialect, ProgrammingLanguage, Project, ProjectImport, ProjectType, SourceType
 
 __all__ = [
+    "CONTRACT",
     "ArgumentError",
     "AuthenticationError",
     "BadRequestError",

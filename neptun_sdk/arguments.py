@@ -114,7 +114,8 @@ def _parse_url(text: str) -> httpx.URL:
     """Return a URL, which has no host if the text is not valid."""
     try:
         url = httpx.URL(text if len(text) <= _MAX_URL and re.fullmatch(r"[\x21-\x7E]+", text) else "")
-        return url if url.host.isprintable() and (url.port or 0) <= 65535 else httpx.URL()  # the host is decoded here
+        port = 443 if url.port is None else url.port
+        return url if url.host.isprintable() and 0 < port <= 65535 else httpx.URL()  # the host is decoded here
     except (httpx.InvalidURL, ValueError):
         return httpx.URL()
 

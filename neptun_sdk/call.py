@@ -14,6 +14,7 @@ from typing import Any, Generic, cast
 import httpx
 
 from neptun_sdk import dialects, explain, models
+from neptun_sdk._contract import CONTRACT
 from neptun_sdk._version import __version__
 from neptun_sdk.arguments import Settings
 from neptun_sdk.connections import Connections
@@ -27,14 +28,15 @@ from neptun_sdk.session import Session
 # Both decompress to about 1,000 times their size at most; other encodings, or two in a row, have no such bound.
 ENCODINGS = ("gzip", "deflate")
 MAX_DEPTH = 100  # levels of JSON that an error keeps: to pickle or copy it takes several frames for each
-# Bytes of memory that the text of a body may take, for each byte of max_response_size: a letter takes up to four, and
-# decoding takes the text once or twice more.
-_MAX_TEXT_RATIO = 3
+# Bytes of memory that a body may take when decoded, for each byte of max_response_size.
+_MAX_MEMORY_RATIO = 6.5
 _COMPRESSED_CHUNK_SIZE = 4096  # bytes that are decompressed at once, and so become 4 MiB at most
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": ", ".join(ENCODINGS),
-    "User-Agent": f"neptun-sdk/{__version__} python/{sys.version.split()[0]} httpx/{httpx.__version__}",
+    "User-Agent": (
+        f"neptun-sdk/{__version__} contract/{CONTRACT} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
+    ),
 }
 # Python's own decoder accepts NaN and Infinity, which JSON does not have; of these, int raises ValueError.
 _STRICT_JSON = json.JSONDecoder(parse_constant=int)
@@ -92,14 +94,21 @@ class Call(Generic[ResourceT]):
             with self._session, self._connections.send(self._request(deadline), self._session, deadline) as response:
                 result = response.status_code
                 content = self._read(response, deadline)
-        except Exception as exc:  # of httpx, or anything that a transport of the caller's own raises
+        except Exception as exc:
             result = type(exc).__name__
+            if not self._connections.may_raise(exc):
+                raise
             is_clean = self._session.mask_exception(exc)
             status_code = None if response is None else response.status_code
             elapsed = time.monotonic() - self._began
-            proxy = self._connections.proxy_variable
-            origin = f"{self._settings.origin} through the proxy of {proxy}" if proxy else self._settings.origin
-            failure = explain.from_exception(info, exc, origin, elapsed, status_code)
+            failure = explain.from_exception(
+                info,
+                exc,
+                self._settings.origin,
+                elapsed,
+                status_code=status_code,
+                proxy_variable=self._connections.proxy_variable,
+            )
             failure.args = (self._session.mask(str(failure)),)  # not every text of an exception can be changed
             failure.__cause__ = exc if is_clean else None
             return failure
@@ -150,11 +159,13 @@ class Call(Generic[ResourceT]):
         content.clear()  # the memory is needed below
         text = self._session.mask(text)
         limit = self._settings.max_response_size
-        if sys.getsizeof(text) > _MAX_TEXT_RATIO * limit + 10_000:  # some for the small, which harms nobody
-            return self._invalid_body(response, f"takes more memory than max_response_size ({limit:,} bytes) allows")
+        # A smaller one cannot take as much: no JSON takes more than some fifty times its size. Counting takes time.
+        too_large = len(text) > limit // 8 and _decoded_size(text) > _MAX_MEMORY_RATIO * limit + 10_000
         if is_error:
-            body = self._decode_error(text)
+            body = text if too_large else self._decode_error(text)
             return explain.from_response(self._info, response.status_code, self._masked_headers(response), body)
+        if too_large:
+            return self._invalid_body(response, f"takes more memory than max_response_size ({limit:,} bytes) allows")
         try:
             document = self._decode(text)
         except (ValueError, RecursionError) as exc:
@@ -209,9 +220,10 @@ class Call(Generic[ResourceT]):
 
     def _decode(self, text: str) -> object:
         """Decode a masked text; raises `ValueError` or `RecursionError` if it is not JSON."""
-        # An escape may have hidden the cookie. One character is found ten times as fast as two.
-        if "\\" in text and ("\\u00" in text or "\\/" in text):
-            text = self._session.mask(_ESCAPE.sub(_unescaped, text))
+        # An escape may have hidden the cookie. One character is found ten times as fast as two. No JSON has a NUL.
+        if "\\" in text and ("\\u00" in text or "\\/" in text) and "\0" not in text:
+            # Piece by piece, because each replacement takes more memory than the text that it replaces.
+            text = self._session.mask("".join(map(_unescaped, _PIECE.findall(text))))
         return _STRICT_JSON.decode(text)
 
     def _decode_error(self, text: str) -> object:
@@ -223,14 +235,31 @@ class Call(Generic[ResourceT]):
         return text if is_deeper(body, MAX_DEPTH) else body
 
 
-# Every JSON escape, so that none is taken for the end of another; of these, those of visible ASCII.
-_ESCAPE = re.compile(r"\\(?:u00([2-7][0-9A-Fa-f])|(/)|.)", re.DOTALL)
+def _decoded_size(text: str) -> int:
+    """Estimate how many bytes of memory a JSON text and all that is decoded from it take; rather too many.
+
+    The strings take as much as the text, in which a single emoji makes every letter take four bytes. Objects, arrays
+    and short values take up to thirty times the bytes of their JSON.
+    """
+    structure = 192 * text.count("{") + 96 * text.count("[") + 64 * text.count(",") + 16 * text.count(":")
+    return 2 * sys.getsizeof(text) + structure
 
 
-def _unescaped(escape: re.Match[str]) -> str:
-    """Return the character that a JSON escape stands for, if it may stand unescaped in JSON and be part of a cookie."""
-    character = escape[2] or (chr(int(escape[1], 16)) if escape[1] else "")
-    return escape[0] if character in ("", '"', "\\") else character
+# A piece of a text, which does not end within an escape.
+_PIECE = re.compile(r"(?:[^\\]|\\(?:u[0-9A-Fa-f]{4}|.|$)){1,65536}+", re.DOTALL)
+_ESCAPE = re.compile(r"\\u00([2-7][0-9A-Fa-f])")  # of visible ASCII
+
+
+def _unescaped(piece: str) -> str:
+    """Replace the JSON escapes of characters that may stand unescaped in JSON and be part of a cookie."""
+    # An escaped backslash is set aside as a NUL: what follows it is no escape.
+    piece = piece.replace("\\\\", "\0").replace("\\/", "/")
+    return _ESCAPE.sub(_character, piece).replace("\0", "\\\\")
+
+
+def _character(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return escape[0] if character in ('"', "\\") else character
 
 
 def is_deeper(document: Any, levels: int) -> bool:

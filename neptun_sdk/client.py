@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, Unpack, cast
 
@@ -52,8 +53,8 @@ class NeptunClient:
         max_response_size: The largest response that is read, in bytes as decompressed.
         allow_http: Allow plain http, which anyone on the way can read, to a host that is not loopback.
         transport: The `httpx.BaseTransport` to send with, for tests, custom CAs or own proxies. It stays the caller's
-            to close, the proxy variables (``HTTPS_PROXY`` …) do not apply to it, and it may overrun ``timeout`` by the
-            length of one operation, because its timeouts count for each read alone.
+            to close, the proxy variables (``HTTPS_PROXY`` …) do not apply to it, and it may overrun ``timeout``,
+            because its timeouts count for each read alone.
 
     Raises:
         ArgumentError: An argument, or the environment variable in its place, is missing or cannot be right.
@@ -89,7 +90,9 @@ class NeptunClient:
             max_retries=max_retries,
             max_response_size=max_response_size,
         )
-        # The generated client and httpcore are loaded with the first client, so that importing the SDK costs little.
+        # The generated client and httpcore are loaded with the first client, so that importing the SDK costs little. No
+        # call imports anything: an interrupt within an import can leave its lock taken, so that all other calls hang.
+        import_module("neptun_sdk.call")
         from neptun_sdk.connections import Connections
         from neptun_sdk.operations import Operations
 

@@ -66,6 +66,14 @@ class Connections:
             if slots is not None:
                 slots.put(None)
 
+    def may_raise(self, exc: Exception) -> bool:
+        """Tell whether sending a request may raise an exception: a transport of the caller's own may raise anything.
+
+        Any other exception is for the caller: that of a signal handler, such as the time limits of Celery and RQ, or of
+        a tool that replaces the transport in tests.
+        """
+        return self._own_transport is None or _is_of_library(exc)
+
     def close(self) -> None:
         """Close the connections, if they are not those of the caller's own transport, and end the calls under way."""
         self.closed.set()
@@ -233,7 +241,7 @@ class _ProxyConnection(httpcore.ConnectionInterface):
             raise
         except BaseException as exc:
             self._connection.close()
-            if isinstance(exc, Exception) and not isinstance(exc, _HTTPCORE_ERRORS):
+            if isinstance(exc, Exception) and not isinstance(exc, _HTTPCORE_ERRORS) and _is_of_library(exc):
                 raise httpcore.ProxyError(f"the SOCKS handshake failed ({type(exc).__name__}: {exc})") from exc
             raise
 
@@ -263,6 +271,14 @@ _HTTPCORE_ERRORS = (
     httpcore.TimeoutException,
     httpcore.UnsupportedProtocol,
 )
+
+
+_LIBRARIES = frozenset({"builtins", "h11", "httpcore", "httpx", "socket", "socksio", "ssl"})
+
+
+def _is_of_library(exc: Exception) -> bool:
+    """Tell whether the class of an exception is Python's own, or of a package that sends requests."""
+    return type(exc).__module__.partition(".")[0] in _LIBRARIES
 
 
 def _tls_context() -> ssl.SSLContext:

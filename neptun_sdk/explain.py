@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import httpx
 
 from neptun_sdk import dialects, errors
+from neptun_sdk._contract import CONTRACT
 from neptun_sdk.dialects import Meaning
 from neptun_sdk.models import Dialect, Resource
 from neptun_sdk.operations import CallInfo
@@ -39,6 +40,7 @@ _MEANINGS = {
 }
 _OTHER_4XX = Meaning("Check base_url and the arguments", applied=False)
 _5XX = Meaning("Call again later")
+_FROM_PROXIES = (408, 429, 499)  # of which the body may be anyone's
 _NOT_NEPTUN = Meaning("Something other than Neptun responded: check base_url, and any proxy on the way", applied=False)
 _OUTCOMES = {
     True: "The update was applied.",
@@ -51,14 +53,13 @@ _TIMED_OUT = "timed out after {elapsed} s waiting for {origin}"
 _BROKE = "the connection to {origin} broke before the response was complete"
 _CORRECT_IT = "Correct the transport: it may raise httpx.TransportError only."
 _FEWER_CALLS = "Make fewer calls at once, or allow a longer timeout."
-_CHECK_PROXY = "Check that variable and the proxy."
 # The exception, the class of the error, whether the update was applied, what happened, and the next step. The first
 # row that fits counts; ``False`` stands where nothing was sent yet.
 _EXCEPTIONS: tuple[tuple[type[Exception], type[errors.NeptunConnectionError], bool | None, str, str], ...] = (
     (httpx.PoolTimeout, _TIMEOUT, False, "no connection became free within {elapsed} s", _FEWER_CALLS),
     (httpx.ConnectTimeout, _TIMEOUT, False, _TIMED_OUT, _RETRY),
     (httpx.TimeoutException, _TIMEOUT, None, _TIMED_OUT, _RETRY),
-    (httpx.ProxyError, _CONNECTION, False, "cannot connect to {origin}", _CHECK_PROXY),
+    (httpx.ProxyError, _CONNECTION, False, "cannot connect to {origin}", "Check the proxy."),
     (httpx.ConnectError, _CONNECTION, False, "cannot connect to {origin}", "Check base_url."),
     (httpx.UnsupportedProtocol, _CONNECTION, False, "cannot connect to {origin}", "Check base_url."),
     (httpx.TransportError, _CONNECTION, None, _BROKE, _RETRY),
@@ -81,7 +82,7 @@ def from_response(call: AnyCall, status_code: int, headers: Mapping[str, str], b
     if not 400 <= status_code <= 599:
         return _not_an_error_status(call, status_code, headers)
     default = _MEANINGS.get(status_code, _OTHER_4XX if status_code < 500 else _5XX)
-    if status_code in (401, 403, 404) and "statusCode" not in _object(body):
+    if status_code < 500 and status_code not in _FROM_PROXIES and not {"statusCode", "data"} & _object(body).keys():
         default = _NOT_NEPTUN
     next_step, reason, applied = dialects.meaning(call, status_code, body) or default
     error_class = _CLASSES.get(status_code, errors.StatusError if status_code < 500 else errors.ServerError)
@@ -102,21 +103,33 @@ def from_response(call: AnyCall, status_code: int, headers: Mapping[str, str], b
 
 
 def from_exception(
-    call: AnyCall, exc: Exception, origin: str, elapsed: float, status_code: int | None = None
+    call: AnyCall,
+    exc: Exception,
+    origin: str,
+    elapsed: float,
+    *,
+    status_code: int | None = None,
+    proxy_variable: str = "",
 ) -> errors.NeptunError:
     """Turn an exception of httpx, or of the caller's own transport, into an error.
 
-    ``elapsed`` are the seconds since the call began; ``status_code`` is given if the head of a response had come.
+    ``elapsed`` are the seconds since the call began; ``status_code`` is given if the head of a response had come, and
+    ``proxy_variable``, the environment variable, if a proxy is used.
     """
     name, words = type(exc).__name__, printable(str(exc))
     _, error_class, applied, what, next_step = next(row for row in _EXCEPTIONS if isinstance(exc, row[0]))
     if _is_refusal(call, status_code):
         applied = False
-    if what.startswith("cannot connect") and re.search("SSL|CERTIFICATE", words):
-        next_step = "Check base_url and, for a private CA, SSL_CERT_FILE."
+    if what.startswith("cannot connect"):
+        if re.search("SSL|CERTIFICATE", words):
+            next_step = "Check base_url and, for a private CA, SSL_CERT_FILE."
+        elif proxy_variable:
+            next_step = "Check that variable and the proxy."
     if next_step == _RETRY and not call.operation.updates:
         next_step = "Call again."
     cause = f"({name}: {words})" if words and words != name else f"({name})"
+    if proxy_variable:
+        origin = f"{origin} through the proxy of {proxy_variable}"
     what = what.format(origin=origin, elapsed=f"{round(elapsed, 1 if elapsed >= 1 else 3):g}")
     return _error(error_class, call, what, applied, f"{next_step} {cause}", status_code=status_code)
 
@@ -221,7 +234,8 @@ def _error(
     else:
         applied, outcome = None, ""
     attempts = f" ({call.attempts} attempts)" if call.attempts > 1 else ""
-    text = f"{call}: {what}{attempts}.{outcome}{details} {next_step}"
+    contract = f" (contract {CONTRACT})" if error_class is errors.ResponseError else ""
+    text = f"{call}: {what}{attempts}.{outcome}{details} {next_step}{contract}"
     return error_class(text, operation=call.operation.name, attempts=call.attempts, applied=applied, **attributes)
 
 

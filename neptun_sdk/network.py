@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import ipaddress
 import math
@@ -10,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
@@ -19,6 +21,10 @@ _POLL_INTERVAL = 0.2  # seconds between looks at whether the client was closed d
 _WRITE_SIZE = 16 * 1024  # bytes; small enough to be written at once when the socket takes any
 
 T = TypeVar("T")
+
+# Import what the first look-up of a name, and the first host name outside ASCII, would import; see NeptunClient.
+codecs.lookup("idna")
+codecs.lookup("punycode")
 
 
 class Deadline(float):
@@ -46,13 +52,28 @@ class NetworkBackend(httpcore.SyncBackend):
     def __init__(self) -> None:
         self._is_closed = False
         self._handshakes: set[socket.socket] = set()
+        # Not all of them are in the pool: not during the handshake with a SOCKS proxy, nor after an interrupt.
+        self._streams: dict[int, weakref.ref[_Stream]] = {}
 
     def close(self) -> None:
-        """Connect no more, and end the handshakes under way."""
+        """Connect no more, and end the handshakes and the operations under way."""
         self._is_closed = True
         for guard in tuple(self._handshakes):
             with contextlib.suppress(OSError):
                 guard.shutdown(socket.SHUT_RDWR)
+        for stream in filter(None, [reference() for reference in tuple(self._streams.values())]):
+            stream.close()
+
+    def stream(self, stream: httpcore.NetworkStream, timeout: float | None) -> _Stream:
+        """Wrap a connection, for `close` to close."""
+        wrapped = _Stream(stream, timeout, self)
+        self._streams[id(wrapped)] = weakref.ref(wrapped)
+        self._check_open()
+        return wrapped
+
+    def forget(self, stream: _Stream) -> None:
+        """Keep nothing of a connection that is deleted."""
+        self._streams.pop(id(stream), None)
 
     @contextlib.contextmanager
     def handshake(self, sock: socket.socket) -> Generator[None]:
@@ -81,7 +102,7 @@ class NetworkBackend(httpcore.SyncBackend):
             share = None if remaining is None else remaining / untried
             try:
                 stream = super().connect_tcp(address, port, share, local_address, socket_options)
-                return _Stream(stream, timeout, self)
+                return self.stream(stream, timeout)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
                 error = exc
         raise error
@@ -158,6 +179,7 @@ class _Stream(httpcore.NetworkStream):
         # httpcore drops the connection of a failed SOCKS handshake, and `renew` those that were in use.
         with contextlib.suppress(AttributeError):  # the constructor may have been interrupted
             self._stream.close()
+            self._network.forget(self)
 
     def close(self) -> None:
         self._is_closed = True
@@ -174,9 +196,9 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         remaining = _remaining(timeout, httpcore.ConnectTimeout)
-        with self._network.handshake(self.get_extra_info("socket")):
+        with self._in_use, self._network.handshake(self.get_extra_info("socket")):
             stream = self._stream.start_tls(ssl_context, server_hostname, remaining)
-        secured = _Stream(stream, timeout, self._network)
+        secured = self._network.stream(stream, timeout)
         secured._below = self
         return secured
 

@@ -17,7 +17,6 @@ from neptun_sdk.errors import ArgumentError
 COOKIE_NAME = "neptun-session"
 
 _HOW_TO_GET = f"log in to Neptun, copy the value of {COOKIE_NAME} (browser: F12, Application or Storage, Cookies)"
-_TO_THE_CLIENT = "pass it as session_cookie= or set NEPTUN_SESSION_COOKIE"
 # What a user may have pasted: the value alone, name=value, a Cookie: line, or curl's -H with one; in quotes or not.
 _PASTED = re.compile(r"""(?is)(?:-H\s*(?=["']?(?:set-)?cookie:))?(["']?)((?:set-)?cookie:)?(.*)\1""")
 # RFC 6265, section 4.1.1: visible ASCII without the double quote, comma, semicolon and backslash.
@@ -74,7 +73,8 @@ class Session(httpx.Auth):
         user_id = _user_id_of_environment() if user_id is None else user_id
         if cookie is None or user_id is None:
             no_id = "user_id is missing: pass user_id= or set NEPTUN_USER_ID to the id of the session's user."
-            no_cookie = f"session_cookie is missing: {_HOW_TO_GET}, and {_TO_THE_CLIENT}."
+            how = f"{_HOW_TO_GET}, and pass it as session_cookie= or set NEPTUN_SESSION_COOKIE"
+            no_cookie = f"session_cookie is missing: {how}."
             raise ArgumentError(" ".join([no_id] * (user_id is None) + [no_cookie] * (cookie is None)))
         return cls(cookie, user_id)
 
@@ -195,7 +195,7 @@ def _parse_cookie(value: object) -> str:
             )
         text = found.pop()
     if not text:
-        raise ArgumentError(f"session_cookie is empty: {_HOW_TO_GET}, and {_TO_THE_CLIENT}.")
+        raise ArgumentError(f"session_cookie is empty, so there is no session: {_HOW_TO_GET}, and pass it.")
     wrong = _NOT_COOKIE_OCTET.search(text)
     if wrong:
         name = _NAMES.get(wrong[0], f"the character U+{ord(wrong[0]):04X}")

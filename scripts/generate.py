@@ -1,10 +1,12 @@
-"""Write the low-level client from openapi.yaml: ``generate.py`` in place, ``generate.py --check`` to compare only.
+"""Write what comes from openapi.yaml, the low-level client and the name of the contract: ``generate.py`` in place,
+``generate.py --check`` to compare only.
 
 openapi-python-client warns, drops an operation or skips its formatter and still exits with 0, so each of these is
 checked here, and nothing is replaced before all of it went well.
 """
 
 import argparse
+import hashlib
 import re
 import shutil
 import subprocess
@@ -19,6 +21,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "openapi.yaml"
 TARGET = ROOT / "generated" / "neptun_openapi"
+CONTRACT = ROOT / "neptun_sdk" / "_contract.py"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 BIN = Path(sysconfig.get_path("scripts"))
 
@@ -50,6 +53,17 @@ def generate(output: Path) -> None:
     (output / "py.typed").touch()
 
 
+def contract() -> str:
+    """Return the module that names the contract by its version and hash, as a version with build metadata."""
+    content = SPEC.read_bytes()
+    version = yaml.safe_load(content)["info"]["version"]
+    name = f"{version}+{hashlib.sha256(content).hexdigest()[:12]}"
+    return (
+        '"""The contract that this SDK is made for, written by `make generate`."""\n\n'
+        f'CONTRACT = "{name}"  # info.version of openapi.yaml, and the start of its SHA-256\n'
+    )
+
+
 def operation_modules() -> list[str]:
     """Return the module that each operation of the contract must have: its tag, and its operationId in snake case."""
     paths: dict[str, dict[str, Any]] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["paths"]
@@ -74,13 +88,16 @@ def main() -> None:
         if not check:
             shutil.rmtree(TARGET, ignore_errors=True)  # what the contract no longer has must not stay behind
             shutil.copytree(fresh, TARGET)
-            print(f"generated {TARGET.relative_to(ROOT)}")
+            CONTRACT.write_text(contract(), encoding="utf-8", newline="\n")
+            print(f"generated {TARGET.relative_to(ROOT)} and {CONTRACT.relative_to(ROOT)}")
             return
         command = ["diff", "-ru", "--exclude=__pycache__", str(TARGET), str(fresh)]
         if subprocess.run(command, check=False).returncode:  # noqa: S603
             sys.exit(
                 "check-generated: generated/ is not what openapi.yaml gives; run `make generate` and commit the result."
             )
+        if CONTRACT.read_text(encoding="utf-8") != contract():
+            sys.exit(f"check-generated: {CONTRACT.relative_to(ROOT)} names another contract; run `make generate`.")
         print("check-generated: generated/ is what openapi.yaml gives")
 
 

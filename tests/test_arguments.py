@@ -109,6 +109,8 @@ REFUSED_URLS: dict[str, tuple[object, str]] = {
     "a letter outside ASCII": ("https://nëptun.test", INVALID_URL),
     "a port that is no number": ("https://neptun.test:port", INVALID_URL),
     "a port above 65535": ("https://neptun.test:70000", INVALID_URL),
+    "the port 0": ("https://neptun.test:0", INVALID_URL),
+    "a port below 0": ("https://neptun.test:-1", INVALID_URL),
     "65,000 characters": (f"https://neptun.test/{'a' * 65_000}", INVALID_URL),
     "another scheme": ("ftp://neptun.test", OTHER_SCHEME),
     "a user name and a password": ("https://user:hunter2@neptun.test", USER_INFO),

@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptun_sdk import (
+    CONTRACT,
     AuthenticationError,
+    BadRequestError,
     NeptunClient,
     NeptunConnectionError,
     NeptunError,
@@ -77,7 +79,7 @@ def test_a_request_carries_what_the_contract_asks_for(client_for: ClientFor) -> 
     assert (seen[0].method, str(seen[0].url)) == ("PATCH", "https://neptun.test/api/users/1/projects/123")
     assert (seen[0].headers["Accept"], seen[0].headers["Content-Type"]) == ("application/json", "application/json")
     assert seen[0].headers["Accept-Encoding"] == "gzip, deflate"
-    assert re.fullmatch(r"neptun-sdk/\S+ python/3\.\S+ httpx/\S+", seen[0].headers["User-Agent"])
+    assert re.fullmatch(r"neptun-sdk/\S+ contract/\S+ python/3\.\S+ httpx/\S+", seen[0].headers["User-Agent"])
     assert json.loads(seen[0].content) == {"name": "New name"}
 
 
@@ -135,6 +137,7 @@ PROVE_NOTHING: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "is not JSON (JSONDecodeError)"),
     "a login page": (b"<html><title>Sign in</title></html>", "is not JSON (JSONDecodeError)"),
     "not UTF-8": (b"\xff\xfe", "is not JSON (UnicodeDecodeError)"),
+    "a NUL beside an escape": (b'{"project": "\0\\/"}', "is not JSON (JSONDecodeError)"),
     "NaN": (b'{"project": NaN}', "is not JSON (ValueError)"),
     "Infinity": (b'{"project": -Infinity}', "is not JSON (ValueError)"),
     "a number of 5,000 digits": (b"1" * 5000, "is not JSON (ValueError)"),
@@ -158,7 +161,7 @@ def test_a_200_outside_the_contract_leaves_open_what_was_applied(
         client_for(returning(content)).update_project(123, name="New name")
     assert str(caught.value) == (
         f"{CALL}: 200, but the body {problem}. The update may have been applied. Check that base_url is a Neptun "
-        "server and that this SDK is up to date."
+        f"server and that this SDK is up to date. (contract {CONTRACT})"
     )
     assert (caught.value.applied, caught.value.status_code, caught.value.attempts) == (None, 200, 1)
 
@@ -212,7 +215,7 @@ def test_a_malformed_200_of_a_read_says_nothing_of_an_update(client_for: ClientF
     assert str(caught.value) == (
         "get_project(user_id=1, project_id=123): 200, but the body is not a project (project.created_at: expected a "
         "date-time with a time zone, got 'yesterday'). Check that base_url is a Neptun server and that this SDK is up "
-        "to date."
+        f"to date. (contract {CONTRACT})"
     )
     assert caught.value.applied is None
 
@@ -411,15 +414,16 @@ def test_the_body_is_closed_even_if_it_is_not_read_to_its_end() -> None:
     assert closed == [True]
 
 
-def test_a_slow_transport_of_the_callers_own_ends_at_the_deadline() -> None:
+def test_a_slow_transport_of_the_callers_own_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(httpx.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
             yield b"{"
-            time.sleep(0.06)
+            monkeypatch.setattr(time, "monotonic", lambda: 161.0)
             yield b"}"
 
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     with (
-        client_with(lambda _: httpx.Response(200, stream=Slow()), timeout=0.05) as client,
+        client_with(lambda _: httpx.Response(200, stream=Slow()), timeout=60) as client,
         pytest.raises(NeptunTimeoutError, match="the time of the call is over") as caught,
     ):
         client.update_project(123, name="New name")
@@ -671,6 +675,30 @@ def test_any_json_as_a_200_gives_a_verified_resource_or_a_neptun_error(
             assert isinstance(resource, operation.resource)
 
 
+ESCAPES = {
+    "letters": (r"\u0041\u007a", "Az"),
+    "a quote": (r"\u0022", '"'),
+    "a backslash": (r"\u005C", "\\"),
+    "a short quote": (r"\" \u0041", '" A'),
+    "a backslash before what looks like an escape": (r"\\u0041", r"\u0041"),
+    "a slash": (r"\/", "/"),
+    "a backslash before a slash": (r"\\/ \\\/", r"\/ \/"),
+    "NUL": (r"\u0000 \/", "\0 /"),
+    "a line break": (r"\n \/", "\n /"),
+    "a control character": (r"\u0007", "\a"),
+    "beyond ASCII": (r"\u00e9\ud83d\ude80", "\N{LATIN SMALL LETTER E WITH ACUTE}\N{ROCKET}"),
+    "more than one piece": (r"\/" * 70_000, "/" * 70_000),
+}
+
+
+@pytest.mark.parametrize(("escaped", "text"), ESCAPES.values(), ids=ESCAPES)
+def test_every_escape_of_json_is_read(escaped: str, text: str, project: Row, client_for: ClientFor) -> None:
+    """Some are replaced before the JSON is decoded, because the cookie may be hidden in them."""
+    body = json.dumps({"project": project | {"description": "ESCAPED"}}).replace("ESCAPED", escaped)
+    client = client_for(lambda _: httpx.Response(200, content=body.encode()))
+    assert client.update_project(123, name="New name").description == text
+
+
 RFC_3339 = {
     "lower case": ("2025-02-16t17:42:11.5z", datetime(2025, 2, 16, 17, 42, 11, 500_000, tzinfo=UTC)),
     "an offset": ("2025-02-16T17:42:11-05:30", datetime(2025, 2, 16, 23, 12, 11, tzinfo=UTC)),
@@ -684,16 +712,46 @@ def test_a_date_time_is_read_as_rfc_3339_says(text: str, moment: datetime, proje
     assert client.update_project(123, name="New name").created_at == moment
 
 
-@pytest.mark.parametrize("status", [200, 400])
-def test_a_text_that_takes_too_much_memory_is_refused(status: int, project: Row) -> None:
-    """A single emoji makes every letter of a text take four bytes."""
-    limit = 100_000
-    body = json.dumps({"project": project | {"files": "a" * 80_000 + "\N{ROCKET}"}}, ensure_ascii=False).encode()
-    assert len(body) < limit
+MEMORY = "takes more memory than max_response_size \\(100,000 bytes\\) allows"
+
+
+def emoji_client(status: int, body: bytes) -> NeptunClient:
     transport = httpx.MockTransport(lambda _: httpx.Response(status, content=body))
-    client = NeptunClient(CANARY, 1, base_url="https://neptun.test", transport=transport, max_response_size=limit)
-    with pytest.raises(ResponseError, match=r"takes more memory than max_response_size \(100,000 bytes\) allows"):
-        client.update_project(123, name="New name")
+    return NeptunClient(CANARY, 1, base_url="https://neptun.test", transport=transport, max_response_size=100_000)
+
+
+def emoji_body(row: Row, letters: int) -> bytes:
+    """A single emoji makes every letter of a text take four bytes."""
+    body = {"statusCode": 400, "message": "Invalid", "project": row | {"files": "a" * letters + "\N{ROCKET}"}}
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def test_a_resource_that_takes_too_much_memory_is_refused(project: Row) -> None:
+    body = emoji_body(project, 98_000)
+    assert len(body) < 100_000
+    with pytest.raises(ResponseError, match=MEMORY):
+        emoji_client(200, body).update_project(123, name="New name")
+
+
+@pytest.mark.parametrize("value", ["{},", "[],", "999,", '{"":0},', '"::::::",'])
+def test_a_resource_of_many_small_values_is_refused(value: str, project: Row) -> None:
+    """They take up to thirty times the memory of their JSON."""
+    many = value * (60_000 // len(value))
+    body = json.dumps({"project": project | {"files": ["MANY"]}}).replace('"MANY"', f"{many}0")
+    with pytest.raises(ResponseError, match=MEMORY):
+        emoji_client(200, body.encode()).update_project(123, name="New name")
+
+
+def test_three_quarters_of_max_response_size_may_be_a_text_with_an_emoji(project: Row) -> None:
+    body = emoji_body(project | {"name": "New name"}, 75_000)
+    assert emoji_client(200, body).update_project(123, name="New name").extra["files"].endswith("\N{ROCKET}")
+
+
+def test_an_error_that_would_take_too_much_memory_keeps_its_body_as_text(project: Row) -> None:
+    body = emoji_body(project, 98_000)
+    with pytest.raises(BadRequestError) as caught:
+        emoji_client(400, body).update_project(123, name="New name")
+    assert caught.value.body == body.decode()
 
 
 def test_a_resource_that_is_nested_too_deeply_for_an_error_is_left_out(project: Row, client_for: ClientFor) -> None:

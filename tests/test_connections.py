@@ -208,6 +208,7 @@ PROXY_VARIABLES: dict[str, Mapping[str, str]] = {
     "NO_PROXY with a domain": {"ALL_PROXY": "http://proxy.test:7", "NO_PROXY": "elsewhere.test, test"},
     "NO_PROXY with everything": {"ALL_PROXY": "http://proxy.test:7", "NO_PROXY": "*"},
     "NO_PROXY with another port": {"ALL_PROXY": "http://proxy.test:7", "NO_PROXY": "neptun.test:3001"},
+    "NO_PROXY with this port": {"ALL_PROXY": "http://proxy.test:7", "NO_PROXY": "neptun.test:3000"},
     "NO_PROXY with addresses": {"ALL_PROXY": "http://proxy.test:7", "NO_PROXY": "192.0.2.7,2001:db8::1"},
     "no_proxy with half a label": {"ALL_PROXY": "http://proxy.test:7", "no_proxy": "ptun.test"},
 }
@@ -241,6 +242,7 @@ def test_loopback_is_never_reached_through_a_proxy(url: str, monkeypatch: pytest
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:2")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3")
     assert our_proxy(url) is None
+    assert Transport(httpx.URL(url), allow_http=False).proxy_variable == ""
 
 
 WRONG_PROXIES = {
@@ -531,10 +533,31 @@ class Broken(httpcore.ConnectionInterface):
         self.closed = True
 
 
+class TimeLimit(Exception):
+    """What the signal handler of a task queue raises."""
+
+
+def test_a_time_limit_ends_the_call_and_shows_no_cookie(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[httpx.Request] = []
+
+    def over(_: object, request: httpx.Request) -> httpx.Response:
+        attempts.append(request)
+        raise TimeLimit(f"while sending {CANARY}")
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", over)
+    with (
+        NeptunClient(CANARY, 1, base_url="http://127.0.0.1") as client,
+        pytest.raises(TimeLimit, match=r"^while sending \*\*\*$"),
+    ):
+        update(client)
+    assert len(attempts) == 1
+
+
 HANDSHAKES: dict[str, tuple[BaseException, type[BaseException], str, bool]] = {
     "a timeout": (httpcore.ConnectTimeout("late"), httpcore.ConnectTimeout, "late", True),
     "a refusal": (httpcore.ProxyError("407"), httpcore.ProxyError, "407", True),
     "an interrupt": (KeyboardInterrupt(), KeyboardInterrupt, "", True),
+    "a time limit": (TimeLimit("over"), TimeLimit, "over", True),
     "an exception of socksio": (
         ValueError("Malformed reply"),
         httpcore.ProxyError,
@@ -548,6 +571,25 @@ HANDSHAKES: dict[str, tuple[BaseException, type[BaseException], str, bool]] = {
         False,
     ),
 }
+
+
+POSSIBLE: dict[str, tuple[Exception, bool]] = {
+    "of httpx": (httpx.ReadError("reset"), True),
+    "of the system": (OSError(24, "Too many open files"), True),
+    "of the name service": (socket.gaierror(-2, "Name or service not known"), True),
+    "a bug": (KeyError("headers"), True),
+    "a time limit": (TimeLimit("over"), False),
+}
+
+
+@pytest.mark.parametrize(("exc", "possible"), POSSIBLE.values(), ids=POSSIBLE)
+def test_an_exception_of_a_signal_handler_is_not_taken_for_one_of_the_connection(
+    exc: Exception, possible: bool, own_connections: Connections
+) -> None:
+    """A time limit that became a `NeptunConnectionError` would be retried, and the task would go on."""
+    assert own_connections.may_raise(exc) is possible
+    with httpx.MockTransport(lambda _: httpx.Response(200)) as transport:
+        assert Connections(httpx.URL("https://neptun.test"), allow_http=False, transport=transport).may_raise(exc)
 
 
 @pytest.mark.parametrize(("exc", "expected", "text", "closes"), HANDSHAKES.values(), ids=HANDSHAKES)
@@ -581,3 +623,107 @@ def test_closing_ends_a_handshake_and_begins_no_other() -> None:
             assert theirs.recv(1) == b"", "the connection is still open"
         with pytest.raises(httpcore.ConnectError, match="the client was closed"), network.handshake(ours):
             pytest.fail("a handshake began")
+
+
+class FakeConnection:
+    """A connection in a pool, idle or in use."""
+
+    def __init__(self, *, idle: bool) -> None:
+        self._idle = idle
+        self.closed = False
+
+    def is_idle(self) -> bool:
+        return self._idle
+
+    def close(self) -> None:
+        self.closed = True
+
+
+RENEWALS: dict[str, tuple[Callable[[Connections], None], bool]] = {
+    "an interrupt": (Connections.renew, False),
+    "a fork": (Connections.reset_after_fork, True),
+}
+
+
+@pytest.mark.parametrize(("renew", "closes_used"), RENEWALS.values(), ids=RENEWALS)
+def test_a_connection_in_use_is_closed_after_a_fork_only(
+    renew: Callable[[Connections], None], closes_used: bool
+) -> None:
+    """After an interrupt another thread may use it; in a child there is no other thread."""
+    connections = Connections(httpx.URL("http://127.0.0.1"), allow_http=False, transport=None)
+    idle, used = FakeConnection(idle=True), FakeConnection(idle=False)
+    transport: Any = connections._own_transport
+    transport._pool._connections[:] = [idle, used]
+    renew(connections)
+    assert (idle.closed, used.closed) == (True, closes_used)
+    assert transport._pool.connections == []
+
+
+def test_the_number_of_connections_has_a_limit_after_an_interrupt_too() -> None:
+    connections = Connections(httpx.URL("http://127.0.0.1"), allow_http=False, transport=None)
+    connections.renew()
+    assert connections._slots is not None
+    assert connections._slots.qsize() == 100
+
+
+def test_httpx_takes_nothing_from_the_environment() -> None:
+    """Such as a password for the host in ~/.netrc."""
+    connections = Connections(httpx.URL("http://127.0.0.1"), allow_http=False, transport=None)
+    assert connections._client.trust_env is False
+
+
+@pytest.mark.parametrize(("proxy", "has_tls"), [("https://proxy.test:1", True), ("http://proxy.test:1", False)])
+def test_a_proxy_has_a_tls_context_if_it_speaks_tls(proxy: str, has_tls: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    pool: Any = Transport(httpx.URL("https://neptun.test"), allow_http=False)._pool
+    assert (pool._proxy_ssl_context is not None) is has_tls
+
+
+class FakeStream(httpcore.NetworkStream):
+    """A stream whose reads wait until they may go on."""
+
+    def __init__(self) -> None:
+        self.reading, self.go_on = threading.Event(), threading.Event()
+        self.written: list[bytes] = []
+        self.closed = False
+        self.socket, self.peer = socket.socketpair()
+
+    def read(self, *_: object) -> bytes:
+        self.reading.set()
+        self.go_on.wait(20)
+        return b"read"
+
+    def write(self, buffer: bytes, *_: object) -> None:
+        self.written.append(buffer)
+
+    def close(self) -> None:
+        self.closed = True
+        self.socket.close()
+        self.peer.close()
+
+    def get_extra_info(self, _: str) -> Any:
+        return self.socket
+
+
+def test_a_stream_in_use_is_closed_by_the_thread_that_uses_it() -> None:
+    """Before that its descriptor may not be closed: another connection could get the same one."""
+    fake = FakeStream()
+    stream = _Stream(fake, None, NetworkBackend())
+    thread = threading.Thread(target=stream.read, args=(1,), daemon=True)
+    thread.start()
+    assert fake.reading.wait(20)
+    stream.close()
+    assert not fake.closed
+    assert fake.peer.recv(1) == b""  # it was shut down
+    fake.go_on.set()
+    thread.join(20)
+    assert fake.closed
+
+
+def test_a_long_text_is_written_in_parts() -> None:
+    fake = FakeStream()
+    stream = _Stream(fake, None, NetworkBackend())
+    content = bytes(range(256)) * 200
+    stream.write(content)
+    assert [len(part) for part in fake.written] == [16_384, 16_384, 16_384, 2_048]
+    assert b"".join(fake.written) == content

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from neptun_sdk import (
+    CONTRACT,
     AuthenticationError,
     BadRequestError,
     NeptunConnectionError,
@@ -92,8 +93,8 @@ def response(
     return lambda call: explain.from_response(call, status_code, headers or {}, body)
 
 
-def exception(exc: Exception, elapsed: float = 30.004) -> Callable[[AnyCall], NeptunError]:
-    return lambda call: explain.from_exception(call, exc, "https://neptun.test", elapsed)
+def exception(exc: Exception, elapsed: float = 30.004, proxy_variable: str = "") -> Callable[[AnyCall], NeptunError]:
+    return lambda call: explain.from_exception(call, exc, "https://neptun.test", elapsed, proxy_variable=proxy_variable)
 
 
 def redirect(status_code: int, location: str) -> Callable[[AnyCall], NeptunError]:
@@ -118,6 +119,8 @@ RESPONSES: dict[str, Case] = {
         False,
         "400 Bad Request. The update was not applied. name: Too short. Correct the arguments and call again.",
     ),
+    "400 of something else": Case(response(400, PAGE), False, f"400 Sign in. {NOT_NEPTUN}"),
+    "400 without a body": Case(response(400), False, f"400 Bad Request. {NOT_NEPTUN}"),
     "400 with problems of two fields": Case(
         response(
             400,
@@ -196,6 +199,10 @@ RESPONSES: dict[str, Case] = {
         "the server has no such route.",
     ),
     "404 of something else": Case(response(404, PAGE), False, f"404 Sign in. {NOT_NEPTUN}"),
+    "407 of something else": Case(response(407), False, f"407 Proxy Authentication Required. {NOT_NEPTUN}"),
+    "408 of something else": Case(
+        response(408, PAGE), None, "408 Sign in. The update may have been applied. Call again later."
+    ),
     "408": Case(
         response(408, published(408, "Request Timeout")),
         None,
@@ -426,10 +433,28 @@ EXCEPTIONS: dict[str, Case] = {
         "longer timeout. (PoolTimeout)",
     ),
     "proxy refuses": Case(
+        exception(httpx.ProxyError("407 Proxy Authentication Required"), proxy_variable="ALL_PROXY"),
+        False,
+        "cannot connect to https://neptun.test through the proxy of ALL_PROXY. The update was not applied. Check that "
+        "variable and the proxy. (ProxyError: 407 Proxy Authentication Required)",
+    ),
+    "proxy of the caller's own transport refuses": Case(
         exception(httpx.ProxyError("407 Proxy Authentication Required")),
         False,
-        "cannot connect to https://neptun.test. The update was not applied. Check that variable and the proxy. "
-        "(ProxyError: 407 Proxy Authentication Required)",
+        "cannot connect to https://neptun.test. The update was not applied. Check the proxy. (ProxyError: 407 Proxy "
+        "Authentication Required)",
+    ),
+    "proxy is not there": Case(
+        exception(httpx.ConnectError("[Errno 111] Connection refused"), proxy_variable="ALL_PROXY"),
+        False,
+        "cannot connect to https://neptun.test through the proxy of ALL_PROXY. The update was not applied. Check that "
+        "variable and the proxy. (ConnectError: [Errno 111] Connection refused)",
+    ),
+    "TLS fails behind a proxy": Case(
+        exception(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), proxy_variable="ALL_PROXY"),
+        False,
+        "cannot connect to https://neptun.test through the proxy of ALL_PROXY. The update was not applied. Check "
+        "base_url and, for a private CA, SSL_CERT_FILE. (ConnectError: [SSL: CERTIFICATE_VERIFY_FAILED] self-signed)",
     ),
     "connection reset": Case(
         exception(httpx.ReadError("reset\r\nby peer.")),
@@ -653,7 +678,9 @@ CASES_OF_AN_UPDATE = {**CASES, **UNVERIFIED}
 
 @pytest.mark.parametrize("case", CASES_OF_AN_UPDATE.values(), ids=CASES_OF_AN_UPDATE)
 def test_a_text_says_what_happened_the_outcome_and_what_to_do_next(case: Case) -> None:
-    assert str(case.make(case.call)) == f"{case.call}: {case.text}"
+    error = case.make(case.call)
+    contract = f" (contract {CONTRACT})" if isinstance(error, ResponseError) else ""
+    assert str(error) == f"{case.call}: {case.text}{contract}"
 
 
 @pytest.mark.parametrize("case", CASES_OF_AN_UPDATE.values(), ids=CASES_OF_AN_UPDATE)
@@ -763,7 +790,7 @@ def test_a_broken_connection_keeps_the_status_that_had_come(
     call: AnyCall, status_code: int | None, applied: bool | None
 ) -> None:
     """The head of a 404 shows that nothing was applied; that of a 200 does not show that something was."""
-    error = explain.from_exception(call, httpx.ReadError(""), "https://neptun.test", 1.0, status_code)
+    error = explain.from_exception(call, httpx.ReadError(""), "https://neptun.test", 1.0, status_code=status_code)
     assert isinstance(error, NeptunConnectionError)
     assert (error.status_code, error.applied) == (status_code, applied)
 

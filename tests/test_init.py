@@ -1,17 +1,34 @@
 """``import neptun_sdk`` is cheap and changes nothing outside it; the first client loads the rest."""
 
+import hashlib
 import inspect
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 from bench.harness import WITHOUT_CLI
 
 import neptun_sdk
+from neptun_sdk.sandbox import Sandbox
 
+ROOT = Path(__file__).parent.parent
 CLIENT = "from neptun_sdk import NeptunClient; NeptunClient('a-session-cookie', 1).close()"
-FRAMEWORKS = {"neptun_sdk.sandbox", "openapi_schema_validator", "werkzeug", "cheroot", "yaml", "pydantic", "asyncio"}
+FRAMEWORKS = {
+    "neptun_sdk.sandbox",
+    "neptun_sdk.bulk",
+    "tqdm",
+    "distributed",
+    "openapi_schema_validator",
+    "werkzeug",
+    "cheroot",
+    "yaml",
+    "pydantic",
+    "asyncio",
+}
 
 # What a library might change when it is imported. httpx, which neptun_sdk imports, is imported before the first look.
 STATE = """
@@ -61,6 +78,24 @@ def test_the_first_client_loads_the_generated_client_and_httpcore() -> None:
     assert not FRAMEWORKS & loaded
 
 
+def test_no_call_imports_anything(neptun: Sandbox) -> None:
+    """An exception of a signal handler can leave the lock of a module taken, so that the calls of all threads hang."""
+    code = (
+        "import sys\n"
+        "from neptun_sdk import NeptunClient, NeptunError\n"
+        f"with NeptunClient({neptun.session_cookie!r}, 1, base_url={neptun.base_url!r}) as client:\n"
+        "    before = set(sys.modules)\n"
+        "    for project_id in (789, 999):\n"
+        "        try:\n"
+        "            client.update_project(project_id, name='x')\n"
+        "        except NeptunError as error:\n"
+        "            str(error)\n"
+        "    print(*(set(sys.modules) - before))\n"
+    )
+    assert run(code).split() == []
+    assert [request.status for request in neptun.requests] == [200, 404]
+
+
 def test_an_import_changes_nothing_outside() -> None:
     before, after = json.loads(run(STATE))
     assert after == before
@@ -75,7 +110,27 @@ def test_an_import_warns_of_nothing_and_prints_nothing() -> None:
 def test_every_public_name_is_there_and_in_order() -> None:
     names = neptun_sdk.__all__
     assert all(hasattr(neptun_sdk, name) for name in names)
-    assert names == sorted(names)
+    assert names == sorted(names, key=lambda name: (not name.isupper(), name))
+
+
+def test_the_contract_is_named_by_its_version_and_hash() -> None:
+    """Its SHA-256 is that of the file as it is checked out, so that ``sha256sum openapi.yaml`` finds it again."""
+    content = (ROOT / "openapi.yaml").read_bytes()
+    version = yaml.safe_load(content)["info"]["version"]
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    assert f"{version}+{digest}" == neptun_sdk.CONTRACT
+
+
+def test_the_contract_has_the_same_hash_in_every_checkout() -> None:
+    """Also in one on Windows, where git may be set to write CRLF."""
+    assert b"\r" not in (ROOT / "openapi.yaml").read_bytes()
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    files = ["openapi.yaml", "api/released.yaml", "api/released.txt", "api/python.txt"]
+    command = [git, "-C", str(ROOT), "check-attr", "eol", "--", *files]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert found.splitlines() == [f"{file}: eol: lf" for file in files]
 
 
 def test_nothing_else_is_public() -> None:

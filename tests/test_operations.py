@@ -62,6 +62,20 @@ def test_a_row_knows_the_fields_of_its_resource() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["UPDATE_PROJECT", "UPDATE_PROJECT_IMPORT"])
+def test_what_a_row_derives_is_the_same_whenever_it_is_made(name: str) -> None:
+    """The rows are made with their module; `make mutation` sees what is made later only."""
+    row: Operation[Any] = getattr(Operations, name)
+    made = replace(row)
+    assert (made.ids, made.fields, made.id_fields) == (row.ids, row.fields, row.id_fields)
+
+
+def test_a_row_knows_which_fields_hold_the_ids_of_its_path() -> None:
+    made = replace(Operations.UPDATE_PROJECT_IMPORT)
+    assert made.id_fields == {"user_id": "neptun_user_id", "project_id": "project_id", "import_id": "id"}
+    assert replace(Operations.UPDATE_PROJECT).id_fields == {"user_id": "neptun_user_id", "project_id": "id"}
+
+
 def test_a_row_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Operations.UPDATE_PROJECT.updates = False  # type: ignore[misc]

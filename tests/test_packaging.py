@@ -136,8 +136,12 @@ def modules(wheel: Path) -> set[str]:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
 
+# Read at run time: the contract, and the page that the embedded Neptun shows to a browser.
+FILES = {"neptun_sdk/openapi.yaml", "neptun_sdk/sandbox/reference.html", "pytest_neptun.py"}
+
+
 def test_a_wheel_of_the_tree_and_one_of_the_sdist_hold_the_same(wheel: Path, tmp_path: Path) -> None:
-    assert modules(build_wheel(tmp_path)) == modules(wheel) > {"neptun_sdk/openapi.yaml", "pytest_neptun.py"}
+    assert modules(build_wheel(tmp_path)) == modules(wheel) > FILES
 
 
 def test_an_editable_install_holds_no_copy_of_anything(tmp_path: Path) -> None:

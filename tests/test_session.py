@@ -69,7 +69,7 @@ def test_a_pasted_cookie_is_understood(pasted: str, value: str) -> None:
 
 HOW_TO_GET = "log in to Neptun, copy the value of neptun-session (browser: F12, Application or Storage, Cookies)"
 TO_THE_CLIENT = "pass it as session_cookie= or set NEPTUN_SESSION_COOKIE"
-EMPTY = f"session_cookie is empty: {HOW_TO_GET}, and {TO_THE_CLIENT}."
+EMPTY = f"session_cookie is empty, so there is no session: {HOW_TO_GET}, and pass it."
 REFUSED: dict[str, tuple[object, str]] = {
     "none": (
         None,
@@ -169,7 +169,7 @@ def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_empty_cookie_is_not_replaced_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that passes on what its user sent would otherwise act as somebody else."""
     monkeypatch.setenv("NEPTUN_SESSION_COOKIE", "from-the-environment")
-    with pytest.raises(ArgumentError, match=r"^session_cookie is empty: "):
+    with pytest.raises(ArgumentError, match=r"^session_cookie is empty, "):
         Session.from_environment("", 7)
 
 
@@ -338,6 +338,23 @@ def test_an_error_of_the_operating_system_loses_the_echo_in_the_name_of_a_file()
     exc = raised(FileNotFoundError(2, "not found", CANARY))
     Session(CANARY, 1).mask_exception(exc)
     assert str(exc) == "[Errno 2] not found: '***'"
+
+
+@pytest.mark.parametrize("error", [AttributeError, TypeError])
+def test_an_exception_whose_arguments_cannot_be_set_is_reported_as_unclean(error: type[Exception]) -> None:
+    class Fixed(Exception):
+        @property
+        def args(self) -> tuple[str, ...]:
+            return (CANARY,)
+
+        @args.setter
+        def args(self, _: object) -> None:
+            raise error
+
+        def __str__(self) -> str:
+            return CANARY
+
+    assert Session(CANARY, 1).mask_exception(raised(Fixed())) is False
 
 
 def test_exceptions_with_an_equality_of_their_own_are_masked() -> None:

@@ -213,7 +213,9 @@ def _rows() -> list[Operation[Any]]:
 
 def _methods() -> dict[str, Callable[..., Any]]:
     """Return the methods of the client that are operations: the public ones that return a resource."""
-    public = {name: each for name, each in vars(NeptunClient).items() if name[0] != "_" and inspect.isfunction(each)}
+    # `make mutation` adds the variants of each method, under names that are not ASCII.
+    names = [name for name in vars(NeptunClient) if name[0] != "_" and name.isascii()]
+    public = {name: vars(NeptunClient)[name] for name in names if inspect.isfunction(vars(NeptunClient)[name])}
     returned: dict[str, Any] = {name: get_type_hints(method).get("return") for name, method in public.items()}
     return {name: method for name, method in public.items() if Resource in getattr(returned[name], "__mro__", ())}
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import trustme
@@ -23,6 +24,16 @@ LARGE = "x" * 16_000_000  # more than the buffers between two sockets take
 PATIENCE = 50  # seconds; nothing in this file takes any
 
 
+@pytest.fixture
+def threads_without_coverage() -> Iterator[None]:
+    """Measure nothing in the threads that a test starts, which takes as long again as what they do."""
+    tracing = threading.gettrace()
+    threading.settrace(cast("Any", None))
+    yield
+    threading.settrace(cast("Any", tracing))
+
+
+@pytest.mark.usefixtures("threads_without_coverage")
 def test_no_response_is_lost_or_crossed_under_64_threads_and_10_000_calls() -> None:
     with (
         RawServer(mirrors) as server,
@@ -42,8 +53,9 @@ def test_no_response_is_lost_or_crossed_under_64_threads_and_10_000_calls() -> N
         assert server.max_open <= THREADS
 
 
-def test_connections_are_bounded() -> None:
+def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each connection is kept until as many are open as there may be, or the last calls have come."""
+    monkeypatch.setattr("neptun_sdk.connections._KEEPALIVE_EXPIRY", PATIENCE)  # a busy machine leaves some unused
     assert MAX_CONNECTIONS == 100
     arrived = threading.Semaphore(0)
     go_on = threading.Event()
@@ -187,6 +199,47 @@ def test_closing_a_client_ends_a_tls_handshake_at_once(
         with pytest.raises(NeptunConnectionError, match="the client was closed during the call") as caught:
             call.result(PATIENCE)
     assert caught.value.applied is False
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # as in test_proxy.py
+def test_closing_a_client_ends_a_socks_handshake_at_once(
+    submit: Callable[..., Future[Project]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy accepts the connection and says nothing; httpcore's pool knows no connection yet."""
+    pytest.importorskip("socksio")
+    arrived.clear()
+
+    def silent(connection: socket.socket) -> None:
+        connection.recv(1)
+        arrived.set()
+        until_closed(connection)
+        client_closed.wait(PATIENCE)
+
+    client_closed.clear()
+    with RawServer(silent) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{proxy.port}")
+        client = NeptunClient(CANARY, 1, base_url="https://neptun.test", timeout=2 * PATIENCE)
+        call = submit(client.update_project, 123, name="New name")
+        assert arrived.wait(PATIENCE)
+        client.close()
+        try:
+            with pytest.raises(NeptunConnectionError, match="the client was closed during the call"):
+                call.result(PATIENCE / 2)
+        finally:
+            client_closed.set()
+
+
+def test_closing_a_client_ends_a_call_that_began_before_an_interrupt(submit: Callable[..., Future[Project]]) -> None:
+    """The interrupted thread has replaced the pool of the others' connections."""
+    arrived.clear()
+    with RawServer(never_responds) as server:
+        client = NeptunClient(CANARY, 1, base_url=server.base_url, timeout=PATIENCE)
+        call = submit(client.update_project, 123, name="New name")
+        assert arrived.wait(PATIENCE)
+        client._connections.renew()
+        client.close()
+        with pytest.raises(NeptunConnectionError, match="the client was closed during the call"):
+            call.result(PATIENCE / 2)
 
 
 def test_closing_a_client_ends_a_look_up_at_once(

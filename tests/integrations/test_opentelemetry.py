@@ -71,5 +71,5 @@ def test_headers_are_captured_where_the_user_says_so(trace: Trace) -> None:
 
 
 def test_the_cookie_is_captured_unless_it_is_sanitized(trace: Trace) -> None:
-    """The README names the setting that keeps it out; if this fails, that advice may be out of date."""
+    """docs/tasks/tracing-and-logs.md names the setting that keeps it out; if this fails, it may be out of date."""
     assert shows_cookie(json.dumps(trace.spans)) == (trace.captures and not trace.sanitizes)

@@ -96,7 +96,7 @@ SCRUBBERS = {"Sentry's own list": ([], True), "a list with the name": (["session
 
 @pytest.mark.parametrize(("names", "shown"), SCRUBBERS.values(), ids=SCRUBBERS)
 def test_a_variable_of_the_service_is_shown_unless_its_name_is_listed(names: list[str], shown: bool) -> None:
-    """The README names the setting; if this fails, that advice may be out of date."""
+    """docs/tasks/tracing-and-logs.md names the setting; if this fails, that advice may be out of date."""
     require("sentry-sdk")
     (event,) = run_case("sentry_own_variable.py", *names)
     assert "AuthenticationError" in json.dumps(event)

@@ -12,6 +12,7 @@ from typing import Any, assert_type
 import httpx
 
 from neptun_sdk import (
+    CONTRACT,
     ArgumentError,
     AuthenticationError,
     BadRequestError,
@@ -34,6 +35,7 @@ from neptun_sdk import (
     UpdateNotVerifiedError,
     __version__,
 )
+from neptun_sdk.bulk import BulkRun, Outcome, Status, Update, bulk_update
 
 
 class Tenant(NeptunClient):
@@ -69,8 +71,8 @@ def aliases(project: Project, updated: ProjectImport, anything: str) -> None:
     assert_type(texts, list[str])
 
 
-def version() -> str:
-    return __version__
+def versions() -> tuple[str, str]:
+    return __version__, CONTRACT
 
 
 def making(dialect: Dialect, transport: httpx.BaseTransport) -> None:
@@ -165,3 +167,17 @@ def refused(client: NeptunClient, project: Project, error: StatusError) -> None:
     NeptunClient.shared(dialect="other")  # type: ignore[arg-type]
     project.name = "b"  # type: ignore[misc]
     print(error.message)  # type: ignore[attr-defined]
+
+
+def many(client: NeptunClient, updates: list[Update]) -> None:
+    run = bulk_update(client, updates, journal="journal.jsonl", max_workers=8)
+    assert_type(run, BulkRun)
+    for outcome in run:
+        assert_type(outcome, Outcome)
+        assert_type(outcome.status, Status)
+        assert_type(outcome.error, NeptunError | None)
+        assert_type(outcome.update.project_id, int)
+    assert_type(run.ended_by, NeptunError | None)
+    bulk_update(client, (Update(number, fields={"name": "a", "description": None}) for number in range(3)))
+    bulk_update(client, [{"project_id": 1}])  # type: ignore[list-item]
+    Update(1, 2, {"title": 7})  # type: ignore[dict-item]
