@@ -15,12 +15,26 @@ from neptun_sdk.models import Dialect
 from neptun_sdk.sandbox.api import Api, decode_json, json_response
 from neptun_sdk.sandbox.deployed import DeployedApi
 from neptun_sdk.sandbox.documented import DocumentedApi
+from neptun_sdk.sandbox.reference import page
 from neptun_sdk.sandbox.script import Script, Step, phrase
+from neptun_sdk.sandbox.spec import load_spec
 from neptun_sdk.sandbox.state import State
 
 MAX_REQUESTS = 1_000  # how many are remembered
 CONTROL = "/_sandbox/"
 READ_TIMEOUT = "neptun_sandbox.read_timeout"  # in the WSGI environment: how many seconds the caller waits
+
+# Nothing on the reference needs more, and no other site may show it: it has a session in it.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+}
+_NOTES: Mapping[Dialect, str] = {
+    "documented": "This is an embedded Neptun: the curl lines below work as they stand, and the Python does once the "
+    "variables are set that `neptun-sandbox` prints. They change what it has in memory, and nothing else.",
+    "deployed": "This is an embedded Neptun that responds as a **deployed** server does, which is not what stands "
+    "below: a project's fields are named `type` and `main_language`, an import has no `title` and no `description`, a "
+    "resource comes without an envelope, and errors have other bodies and statuses.",
+}
 
 _APIS: Mapping[Dialect, type[Api]] = {api.dialect: api for api in (DocumentedApi, DeployedApi)}
 
@@ -91,6 +105,8 @@ class App:
         request = Request(environ)
         if request.path.startswith(CONTROL):
             return self._control(request)(environ, start_response)
+        if _is_browser_at_root(request):
+            return self._reference(request)(environ, start_response)
         try:
             content = request.get_data()
         except ValueError:
@@ -124,6 +140,17 @@ class App:
             raise WaitedTooLong
         self.stopping.wait(delay)
 
+    def _reference(self, request: Request) -> Response:
+        """Return the HTTP reference, whose curl lines work here as they stand."""
+        dialect = self.api.dialect
+        text = page(
+            load_spec(),
+            base_url=request.host_url,
+            session_cookie=self.state.accounts[0].session_cookie,
+            note=_NOTES[dialect],
+        )
+        return Response(text, content_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
+
     def _control(self, request: Request) -> Response:
         """Respond to a request to the sandbox itself."""
         name = request.path.removeprefix(CONTROL)
@@ -140,6 +167,12 @@ class App:
         except ValueError as exc:
             return _refused(400, str(exc))
         return json_response({"ok": True} if result is None else result)
+
+
+def _is_browser_at_root(request: Request) -> bool:
+    """Tell a person who opens the address from a client of the API, for which there is nothing at ``/``."""
+    asks_for_html = "text/html" in request.accept_mimetypes.values()
+    return request.path == "/" and request.method in ("GET", "HEAD") and asks_for_html
 
 
 class InProcessTransport(httpx.BaseTransport):

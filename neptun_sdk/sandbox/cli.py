@@ -20,6 +20,8 @@ An embedded Neptun is running. Its state is in memory, and ends with it.
 
   project {project_id}, with import {import_id}
 
+The HTTP reference, for a browser: {base_url}/
+
 Try it:
 
   curl -X PATCH '{base_url}/api/users/{user_id}/projects/{project_id}' \\
@@ -47,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sandbox until Ctrl-C or a termination signal; ``arguments`` are those of the command line."""
     parser = argparse.ArgumentParser(
         prog="neptun-sandbox",
-        description="Run an embedded Neptun on loopback. Beside the API it takes requests about itself, without a "
-        "session; a request that it cannot follow gets a 400 with a message.",
+        description="Run an embedded Neptun on loopback. At / it shows the HTTP reference to a browser. Beside the API "
+        "it takes requests about itself, without a session; a request that it cannot follow gets a 400 with a message.",
     )
     parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any free one)")
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -25,6 +26,8 @@ class Sandbox:
     In the documented dialect it serves the contract: requests, and its own responses, are validated against
     ``openapi.yaml``. It starts with two users. The first owns project 123, and project 789 with import 123 in it, as in
     the published examples. The second owns project 790 with import 124.
+
+    A browser gets the HTTP reference at ``/``, with curl lines that work there as they stand.
 
     Every method may be called from many threads at once. Clients in other languages script responses over HTTP:
     ``neptun-sandbox --help`` says how.
@@ -74,7 +77,7 @@ class Sandbox:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests that came in, oldest first: the last 1,000. None holds a header, so none holds a cookie."""
+        """The last 1,000 requests that came in, oldest first. None holds a header, so none holds a cookie."""
         return self._app.requests()
 
     def transport(self) -> httpx.BaseTransport:
@@ -184,7 +187,7 @@ class Sandbox:
             shutdown_timeout=1,
         )
         server.ConnectionClass = _Connection
-        server.expiration_interval = 0.05  # seconds between looks at whether to stop
+        server.expiration_interval = 0.02  # seconds between looks at whether to stop
         server.keep_alive_conn_limit = _MAX_CONNECTIONS  # else only ten connections are kept open
         listening: Future[None] = Future()
         # cheroot's threads are daemons if the thread that starts them is one. Else a process would not end that never
@@ -244,6 +247,15 @@ class _Request(HTTPRequest):
 
 class _Connection(HTTPConnection):
     RequestHandlerClass = _Request
+
+    def close(self) -> None:
+        try:
+            cast("Any", super()).close()
+        finally:
+            # cheroot leaves the writer to the garbage collector, where the rest of a response that could not be sent
+            # is an exception that nobody catches. Python 3.13 reports it, and pytest makes a warning of it.
+            with suppress(OSError):
+                cast("Any", self).wfile.close()
 
 
 def _serve(server: Server, listening: "Future[None]") -> None:

@@ -11,7 +11,7 @@ import yaml
 from openapi_schema_validator import OAS30Validator, oas30_format_checker
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Schema:
     """
 
     def __init__(self, definition: Mapping[str, Any], document: Mapping[str, Any]) -> None:
-        self._definition = _resolve(definition, document)
+        self._definition = resolve(definition, document)
         self._document = document
         # References start at the root, so the components have to be there.
         root = {**self._definition, "components": document.get("components", {})}
@@ -96,10 +96,10 @@ def load_operations() -> dict[str, Operation]:
 
 def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:
     for path, item in document["paths"].items():
-        for method in filter(item.__contains__, _METHODS):
+        for method in filter(item.__contains__, METHODS):
             operation = item[method]
             declared = [
-                _resolve(parameter, document)
+                resolve(parameter, document)
                 for parameter in (*item.get("parameters", ()), *operation.get("parameters", ()))
             ]
             schemas = {(parameter["in"], parameter["name"]): parameter["schema"] for parameter in declared}
@@ -120,11 +120,11 @@ def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:
 
 def _content(node: Mapping[str, Any], document: Mapping[str, Any]) -> Schema | None:
     """Return the schema of the JSON in a request body or response; None if it has no content."""
-    content = _resolve(node, document).get("content")
+    content = resolve(node, document).get("content")
     return Schema(content["application/json"]["schema"], document) if content else None
 
 
-def _resolve(node: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolve(node: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Follow a reference within the document."""
     while "$ref" in node:
         target: Any = document

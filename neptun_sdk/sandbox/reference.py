@@ -1,0 +1,234 @@
+"""The HTTP reference, written from ``openapi.yaml``: as Markdown, and as one page of HTML that needs nothing else."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from markdown_it import MarkdownIt
+
+from neptun_sdk.sandbox.api import refused_value
+from neptun_sdk.sandbox.spec import METHODS, resolve
+from neptun_sdk.session import COOKIE_NAME
+
+Node = Mapping[str, Any]
+
+_JSON = "application/json"
+
+
+def markdown(document: Node, *, base_url: str | None = None, session_cookie: str = "your-session-cookie") -> str:
+    """Describe every operation of a contract in Markdown, with tables.
+
+    Args:
+        document: The contract: OpenAPI 3.0, as decoded.
+        base_url: The server that the curl lines are for; by default the first one of the contract.
+        session_cookie: The session in the curl lines.
+    """
+    return _Reference(document, base_url or document["servers"][0]["url"], session_cookie).text()
+
+
+def page(document: Node, *, base_url: str, session_cookie: str, note: str = "") -> str:
+    """Return the same as a page of HTML without scripts and without anything to fetch.
+
+    Args:
+        document: As for `markdown`.
+        base_url: As for `markdown`.
+        session_cookie: As for `markdown`.
+        note: A paragraph of Markdown to begin with.
+    """
+    title, _, text = markdown(document, base_url=base_url, session_cookie=session_cookie).partition("\n")
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = reader.parse(f"{title}\n\n{note}\n{text}")
+    links: list[str] = []
+    for number, (token, inline) in enumerate(pairwise(tokens)):
+        if token.type == "heading_open":
+            token.attrSet("id", f"s{number}")
+            if token.tag in ("h2", "h3"):
+                words = html.escape(inline.content.replace("`", ""))
+                links.append(f'<li class="{token.tag}"><a href="#s{number}">{words}</a></li>')
+        elif token.type == "fence":
+            token.attrJoin("tabindex", "0")  # so that a block which scrolls can be scrolled from the keyboard
+    template = Template(Path(__file__).with_name("reference.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=html.escape(title.removeprefix("# ")),
+        links="\n".join(links),
+        body=reader.renderer.render(tokens, reader.options, {}),
+    )
+
+
+class _Reference:
+    """The lines of the reference, section by section."""
+
+    def __init__(self, document: Node, base_url: str, session_cookie: str) -> None:
+        self._document = document
+        self._base_url = base_url.rstrip("/")
+        self._session_cookie = session_cookie
+
+    def text(self) -> str:
+        return "\n".join(self._lines()) + "\n"
+
+    def _lines(self) -> Iterator[str]:
+        info = self._document["info"]
+        yield from (f"# {info['title']}", "", f"Version {info['version']} of the contract.", "", info["description"])
+        yield from ("## Server and session", "")
+        for server in self._document["servers"]:
+            yield f"- {server.get('description', 'Server')}: `{server['url']}`"
+        for scheme in self._document["components"]["securitySchemes"].values():
+            yield f"- {_line(scheme['description'])} Send it as `Cookie: {scheme['name']}=…`."
+        yield ""
+        for path, item in self._document["paths"].items():
+            for method in filter(item.__contains__, METHODS):
+                yield from self._operation(method.upper(), path, item, item[method])
+        yield from self._error_schema()
+
+    def _operation(self, method: str, path: str, item: Node, operation: Node) -> Iterator[str]:
+        yield from (f"## {operation.get('summary', operation['operationId'])}", "")
+        yield from (f"`{method} {path}`", "", operation.get("description", ""))
+        parameters = [self._resolve(each) for each in (*item.get("parameters", ()), *operation.get("parameters", ()))]
+        if parameters:
+            yield from ("### Parameters", "")
+            # What is said of a parameter stands beside its schema; of a field, in it.
+            yield from _table((f"`{each['name']}`, {each['in']}", {**each["schema"], **each}) for each in parameters)
+        content = self._resolve(operation.get("requestBody", {})).get("content")
+        body: Any = None
+        if content:
+            schema = self._resolve(content[_JSON]["schema"])
+            yield from ("### Request body", "", f"`{_JSON}`. {_line(schema.get('description', ''))}", "")
+            yield from _table(self._fields(schema))
+            (_, body), *_ = self._examples(content[_JSON])
+        yield from ("### Request", "")
+        yield from _fence("bash", self._curl(method, path, parameters, body))
+        yield from ("The same in Python:", "")
+        yield from _fence("python", self._python(operation["operationId"], path, parameters, body))
+        yield from ("### Responses", "")
+        fields: Node = self._resolve(content[_JSON]["schema"]).get("properties", {}) if content else {}
+        for status, response in operation["responses"].items():
+            yield from self._response(status, self._resolve(response), fields)
+
+    def _response(self, status: str, response: Node, fields: Node) -> Iterator[str]:
+        yield from (f"#### {status}: {_line(response['description'])}", "")
+        content = response.get("content")
+        if not content:
+            yield from ("No body.", "")
+            return
+        examples = self._examples(content[_JSON])
+        if int(status) < 400:
+            yield from _table(self._fields(self._resolve(content[_JSON]["schema"])))
+        elif "examples" not in content[_JSON]:
+            # The contract has one schema for every error, so what stands in it is about some other status.
+            examples = [("", self._error(int(status), response["description"], fields))]
+        for summary, example in examples:
+            yield from (f"{summary}:", "") if summary else ()
+            yield from _fence("json", json.dumps(example, indent=2, ensure_ascii=False))
+
+    def _error(self, status: int, description: str, fields: Node) -> dict[str, Any]:
+        """Return an error body; a 400 names a field with a value that the server does not know."""
+        error: dict[str, Any] = {"statusCode": status, "message": description}
+        known = {name: self._resolve(each).get("x-extensible-enum", []) for name, each in fields.items()}
+        name = next((name for name, values in known.items() if values), None)
+        if status == 400 and name:
+            issue = {"path": [name], "message": refused_value(known[name], "no-such-value")}
+            error["data"] = {"issues": [issue]}
+        return error
+
+    def _error_schema(self) -> Iterator[str]:
+        error = self._document["components"]["schemas"]["ErrorBody"]
+        yield from ("## Error bodies", "", error["description"], "")
+        yield from _table(self._fields(error))
+
+    def _examples(self, content: Node) -> list[tuple[str, Any]]:
+        """Return the examples of a body with their summaries; one that is made from the schema if there are none."""
+        found = content.get("examples")
+        if not found:
+            return [("", self._sample(content["schema"]))]
+        return [(example.get("summary", ""), example["value"]) for example in found.values()]
+
+    def _sample(self, schema: Node) -> Any:
+        node = self._resolve(schema)
+        if "example" in node:
+            return node["example"]
+        if node.get("type") == "object":
+            return {name: self._sample(each) for name, each in node.get("properties", {}).items()}
+        if node.get("type") == "array":
+            return [self._sample(node["items"])]
+        return {"integer": 1, "number": 1.5, "boolean": True}.get(node.get("type", ""), "…")
+
+    def _fields(self, schema: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:
+        """Yield the fields of an object and of the objects in it, with dotted names."""
+        required = schema.get("required", ())
+        for name, field in schema.get("properties", {}).items():
+            node = self._resolve(field)
+            yield f"`{prefix}{name}`", {**node, "required": name in required}
+            items = self._resolve(node.get("items", {}))
+            yield from self._fields(node, f"{prefix}{name}.")
+            yield from self._fields(items, f"{prefix}{name}[].")
+
+    def _curl(self, method: str, path: str, parameters: list[Node], body: Any) -> str:
+        for each in parameters:
+            path = path.replace(f"{{{each['name']}}}", str(each.get("example", 1)))
+        lines = [f"curl -X {method} '{self._base_url}{path}'", f"-H 'Accept: {_JSON}'"]
+        if body is not None:
+            lines.append(f"-H 'Content-Type: {_JSON}'")
+        lines.append(f"-H 'Cookie: {COOKIE_NAME}={self._session_cookie}'")
+        if body is not None:
+            data = textwrap.indent(json.dumps(body, indent=2, ensure_ascii=False), "  ").lstrip()
+            lines.append("-d '{}'".format(data.replace("'", "'\\''")))
+        return " \\\n  ".join(lines)
+
+    def _python(self, operation_id: str, path: str, parameters: list[Node], body: dict[str, Any] | None) -> str:
+        ids = [str(each.get("example", 1)) for each in parameters if f"{{{each['name']}}}" in path]
+        arguments = [*ids[1:], *(f"{name}={json.dumps(value)}" for name, value in (body or {}).items())]
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", operation_id).lower()
+        listed = "".join(f"\n        {each}," for each in arguments) + "\n    " if arguments else ""
+        return f"from neptun_sdk import NeptunClient\n\nwith NeptunClient() as client:\n    client.{name}({listed})"
+
+    def _resolve(self, node: Node) -> Node:
+        return resolve(node, self._document)
+
+
+def _table(rows: Iterable[tuple[str, Node]]) -> Iterator[str]:
+    """Yield a table of names with their schemas, which say too whether each is required."""
+    yield from ("| name | type | what it is |", "|---|---|---|")
+    for name, node in rows:
+        yield "| " + " | ".join(_cell(each) for each in (name, _type(node), _meaning(node))) + " |"
+    yield ""
+
+
+def _type(node: Node) -> str:
+    kind: str = node.get("type", "any")
+    if node.get("format"):
+        kind += f" ({node['format']})"
+    if node.get("nullable"):
+        kind += " or null"
+    return kind if node.get("required") else f"{kind}, optional"
+
+
+def _meaning(node: Node) -> str:
+    parts = [str(node.get("description", ""))]
+    if node.get("minimum") is not None:
+        parts.append(f"At least {node['minimum']}")
+    if values := node.get("x-extensible-enum"):
+        parts.append(f"Known values: {', '.join(f'`{value}`' for value in values)}")
+    if "example" in node and not values:
+        example = node["example"]
+        parts.append(f"Example: `{example if isinstance(example, str) else json.dumps(example)}`")
+    return " ".join(f"{part.strip().removesuffix('.')}." for part in parts if part)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cell(text: str) -> str:
+    return _line(text).replace("|", "\\|")
+
+
+def _fence(language: str, code: str) -> Iterator[str]:
+    yield from (f"```{language}", code, "```", "")
