@@ -1,6 +1,7 @@
 """A copy of the repository in which a drill changes what it likes, and runs the contract tests of the copy."""
 
 import difflib
+import json
 import os
 import re
 import shutil
@@ -8,14 +9,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from changes import Level, at_least
+
+from tests.conftest import HAS_TOOLS
+
 ROOT = Path(__file__).parents[2]
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "dist", "docs", "mutants")
-CONTRACT = ("-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "--color=no", "--tb=no", "-q", "-rfE")
+PYTEST = ("pytest", "-p", "no:cacheprovider", "-o", "addopts=", "--color=no", "-q")
 FAILURE = re.compile(r"^(?:FAILED|ERROR) \S.*? - (?:AssertionError: |Failed: |\w+Error: )?(.*)$", re.MULTILINE)
 
 
+def checklist(title: str) -> list[str]:
+    """Return the files and targets that the steps of a checklist in CONTRIBUTING.md begin with."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    _, found, rest = text.partition(f"\n### {title}\n")
+    assert found, f"CONTRIBUTING.md has no checklist: {title}"
+    return re.findall(r"^[0-9]+\. `([^`]+)`", re.split(r"^##", rest, maxsplit=1, flags=re.MULTILINE)[0], re.MULTILINE)
+
+
 class Checkout:
-    """A copy of the repository, without its virtual environment.
+    """A copy of the repository, without its virtual environment; to be closed.
 
     Args:
         folder: Where to put the copy; the folder must not exist.
@@ -24,6 +38,7 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         shutil.copytree(ROOT, folder, symlinks=True, ignore=IGNORED)
         self.folder = folder
+        self.steps: list[str] = []  # the files that were changed and the targets that were run, each once, in order
         # The copy stands before the editable installation, and no bytecode of a file that was changed within the same
         # second is used.
         self._environment = {
@@ -37,6 +52,26 @@ class Checkout:
         code = "import neptun_openapi, neptun_sdk; print(neptun_openapi.__file__, neptun_sdk.__file__)"
         imported = [Path(path) for path in self.run("-c", code).stdout.split()]
         assert imported == [folder / "generated/neptun_openapi/__init__.py", folder / "neptun_sdk/__init__.py"]
+        self._forks = subprocess.Popen(
+            [sys.executable, "-m", "tests.drills.forks"],
+            cwd=folder,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def close(self) -> None:
+        """End the process that belongs to the copy."""
+        self._forks.communicate()
+
+    def pytest(self, *arguments: str) -> tuple[int, str]:
+        """Run tests of the copy; return pytest's return code and what it printed."""
+        assert self._forks.stdin is not None
+        assert self._forks.stdout is not None
+        print(json.dumps([*PYTEST, *arguments]), file=self._forks.stdin, flush=True)
+        code, output = json.loads(self._forks.stdout.readline())
+        return code, output
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run this interpreter in the copy."""
@@ -57,6 +92,7 @@ class Checkout:
         text = file.read_text(encoding="utf-8")
         assert old in text, f"{path} does not have:\n{old}"
         file.write_text(text.replace(old, new), encoding="utf-8")
+        self._note(path)
 
     def add_before(self, path: str, mark: str, text: str) -> None:
         """Put a text before another one, which is in a file once."""
@@ -66,12 +102,54 @@ class Checkout:
         """Regenerate the low-level client."""
         done = self.run("scripts/generate.py")
         assert done.returncode == 0, done.stderr
+        self._note("make generate")
+
+    def release_notes(self, kind: str, text: str) -> None:
+        """Write the snapshot of the Python interface, and a line of the CHANGELOG."""
+        done = self.run("scripts/api_snapshot.py")
+        assert done.returncode == 0, done.stderr
+        self._note("make api-snapshot")
+        self.replace("CHANGELOG.md", "## [Unreleased]\n", f"## [Unreleased]\n\n### {kind}\n\n- {text}\n")
+
+    def raise_contract(self, level: Level) -> None:
+        """Raise the version of the contract by what a change of a level calls for."""
+        before, now = (
+            re.findall(r"^  version: .*$", (folder / "openapi.yaml").read_text(encoding="utf-8"), re.MULTILINE)[0]
+            for folder in (ROOT, self.folder)
+        )
+        self.replace("openapi.yaml", now, f"  version: {at_least(before.split()[-1], level)}")
+
+    def levels(self) -> tuple[str, str]:
+        """Compare with the original as ``make check`` does: return the levels of the contract and of the interface."""
+        if not HAS_TOOLS:
+            pytest.skip("without Go there is no oasdiff; the rest of this drill passed")
+        levels: list[str] = []
+        for command in (
+            ("scripts/spec_diff.py", "--check-version", f"{ROOT}/openapi.yaml", "openapi.yaml"),
+            ("scripts/api_snapshot.py", "--check"),
+            ("scripts/api_diff.py", "--check-version", f"{ROOT}/api/python.txt", "api/python.txt"),
+        ):
+            done = self.run(*command)
+            assert done.returncode == 0, done.stdout + done.stderr
+            levels += re.findall(r"^level: (.*)$", done.stdout, re.MULTILINE)
+        of_contract, of_python = levels
+        return of_contract, of_python
+
+    def _note(self, step: str) -> None:
+        if step not in self.steps:
+            self.steps.append(step)
 
     def contract(self, tests: str = "") -> list[str]:
         """Run the contract tests, or one file of them; return their messages, each once, without what pytest adds."""
-        done = self.run(*CONTRACT, f"tests/contract/{tests}", "--ignore=tests/contract/test_schemathesis.py")
-        messages = list(dict.fromkeys(FAILURE.findall(done.stdout)))
-        assert bool(messages) == bool(done.returncode), done.stdout + done.stderr
+        code, output = self.pytest(
+            "--tb=no",
+            "-rfE",
+            "--assert=plain",
+            f"tests/contract/{tests}",
+            "--ignore=tests/contract/test_schemathesis.py",
+        )
+        messages = list(dict.fromkeys(FAILURE.findall(output)))
+        assert bool(messages) == bool(code), output
         return messages
 
     def changes(self, folder: str) -> dict[str, int]:

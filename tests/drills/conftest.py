@@ -1,5 +1,7 @@
 """What every drill needs: a copy of the repository."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from tests.drills.checkout import Checkout
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
     """A copy of the repository, to change."""
-    return Checkout(tmp_path / "neptun")
+    with closing(Checkout(tmp_path / "neptun")) as made:
+        yield made

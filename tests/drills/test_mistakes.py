@@ -1,5 +1,8 @@
 """One mistake at a time, of every kind that a hand can make: the contract tests name the file to change."""
 
+from collections.abc import Iterator
+from contextlib import closing
+
 import pytest
 
 from tests.drills.checkout import Checkout
@@ -360,9 +363,10 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """One copy for all, as each mistake is taken back."""
-    return Checkout(tmp_path_factory.mktemp("mistakes") / "neptun")
+    with closing(Checkout(tmp_path_factory.mktemp("mistakes") / "neptun")) as made:
+        yield made
 
 
 @pytest.mark.parametrize(("tests", "path", "old", "new", "message"), CASES.values(), ids=CASES)

@@ -4,7 +4,7 @@ A deployed server, which is older, does not have it. dialects.py must say so, an
 not.
 """
 
-from tests.drills.checkout import Checkout
+from tests.drills.checkout import Checkout, checklist
 
 IN_REQUEST = """\
         homepage:
@@ -54,6 +54,7 @@ def test_a_field_is_added_to_a_method_a_resource_and_a_dialect(checkout: Checkou
     kind = "        project_type:\n          type: string\n"
     checkout.add_before(openapi, f"{kind}          description: The updated type of the project\n", IN_REQUEST)
     checkout.add_before(openapi, f"{kind}          x-extensible-enum: *project_types\n", IN_RESOURCE)
+    checkout.raise_contract("minor")
     sdk = NOT_IN_THE_RESOURCE + NOT_IN_ITS_DOCSTRING
     assert checkout.contract() == NOT_IN_THE_METHOD + NOT_GENERATED + sdk + NOT_ON_THE_PAGE
 
@@ -83,4 +84,9 @@ def test_a_field_is_added_to_a_method_a_resource_and_a_dialect(checkout: Checkou
 
     checkout.replace("neptun_sdk/dialects.py", "    Project: {", '    Project: {"homepage": None, ')
     assert checkout.contract() == []
-    assert checkout.changes("neptun_sdk") == {client: 2, "neptun_sdk/dialects.py": 1, models: 2}
+    contract = "neptun_sdk/_contract.py"
+    assert checkout.changes("neptun_sdk") == {contract: 1, client: 2, "neptun_sdk/dialects.py": 1, models: 2}
+
+    checkout.release_notes("Added", "`homepage` of a project.")
+    assert checkout.steps == checklist("A new field")
+    assert checkout.levels() == ("minor", "minor")

@@ -4,7 +4,7 @@ After each step the contract tests name what is still missing and the file to ch
 and nothing of the SDK has changed but its table of operations, its client, and the embedded Neptun's two tables.
 """
 
-from tests.drills.checkout import Checkout
+from tests.drills.checkout import Checkout, checklist
 
 MAX_LINES = 60  # of neptun_sdk/, docstring included
 
@@ -133,6 +133,7 @@ def test_an_operation_is_added_with_a_row_a_method_and_two_handlers(checkout: Ch
     assert checkout.contract() == []
 
     checkout.add_before("openapi.yaml", "    patch:\n      operationId: updateProject\n", IN_OPENAPI)
+    checkout.raise_contract("minor")
     assert checkout.contract() == [NO_MODULE, NO_ROW, NOT_DOCUMENTED, NOT_DEPLOYED, NO_PAGE]
 
     checkout.add_before("tests/contract/test_spec.py", "def described(", PAGE)
@@ -159,10 +160,14 @@ def test_an_operation_is_added_with_a_row_a_method_and_two_handlers(checkout: Ch
     assert checkout.contract() == []
 
     changes = checkout.changes("neptun_sdk")
-    assert list(changes) == ["neptun_sdk/client.py", operations, deployed, documented]
+    assert list(changes) == ["neptun_sdk/_contract.py", "neptun_sdk/client.py", operations, deployed, documented]
     assert sum(changes.values()) <= MAX_LINES, changes
     formatted = checkout.run("-m", "ruff", "format", "--check", "neptun_sdk")
     assert formatted.returncode == 0, formatted.stdout
 
-    done = checkout.run("-m", "pytest", "-p", "no:cacheprovider", "-o", "addopts=", "-q", *TESTS)
-    assert done.returncode == 0, done.stdout + done.stderr
+    code, output = checkout.pytest(*TESTS)
+    assert code == 0, output
+
+    checkout.release_notes("Added", "`get_project`.")
+    assert checkout.steps == checklist("A new operation")
+    assert checkout.levels() == ("minor", "minor")
