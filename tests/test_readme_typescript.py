@@ -1,4 +1,4 @@
-"""The published TypeScript functions in the README compile under ``tsc --strict`` and update the embedded Neptun."""
+"""The published TypeScript functions on the site compile under ``tsc --strict`` and update the embedded Neptun."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 
 from neptun_sdk.sandbox import Sandbox
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "languages" / "published-examples.md"
 TYPESCRIPT = "typescript@5.9.3"
 OPTIONS = ["--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", "commonjs"]
 HOST = "https://neptun-webui.vercel.app"
@@ -119,9 +119,9 @@ def _typescript(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def program(name: str, fields: dict[str, str], neptun: Sandbox) -> str:
-    """Return a module with a function of the README, and one call of it."""
+    """Return a module with a function of the page, and one call of it."""
     interfaces, ids, _, envelope = FUNCTIONS[name]
-    blocks = re.findall(r"```typescript\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+    blocks = re.findall(r"```typescript\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
     (function,) = [block for block in blocks if f"function {name}(" in block]
     assert HOST in function
     function = function.replace(HOST, neptun.base_url)

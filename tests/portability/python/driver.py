@@ -1,0 +1,65 @@
+"""Makes the calls it reads with the client of openapi-generator, and prints what came of each."""
+
+import json
+import os
+import sys
+from datetime import datetime
+from typing import Any
+
+from neptun_client import (
+    ApiClient,
+    ApiException,
+    Configuration,
+    ErrorBody,
+    ImportsApi,
+    Project,
+    ProjectImport,
+    ProjectsApi,
+    UpdateProjectImportRequest,
+    UpdateProjectRequest,
+)
+
+ERRORS = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
+
+
+def make_call(call: dict[str, Any]) -> Project | ProjectImport:
+    configuration = Configuration(
+        host=os.environ["NEPTUN_BASE_URL"],
+        api_key={"sessionCookie": call["session"]},
+        retries=False,
+    )
+    with ApiClient(configuration) as client:
+        ids, fields = (call["user_id"], call["project_id"]), call["fields"]
+        if call["operation"] == "updateProject":
+            return ProjectsApi(client).update_project(*ids, UpdateProjectRequest(**fields)).project
+        request = UpdateProjectImportRequest(**fields)
+        return ImportsApi(client).update_project_import(*ids, call["import_id"], request).var_import
+
+
+def error_body(error: ApiException) -> ErrorBody | None:
+    """Read the body of an error, which the client leaves as text where the contract has no such status."""
+    if isinstance(error.data, ErrorBody):
+        return error.data
+    try:
+        return ErrorBody.from_json(error.body or "")
+    except ValueError:
+        return None
+
+
+def outcome(call: dict[str, Any]) -> dict[str, Any]:
+    try:
+        resource = make_call(call)
+    except ApiException as error:
+        status, body = error.status or 0, error_body(error)
+        name = ERRORS.get(status, "server_error" if status >= 500 else "invalid_response")
+        message = body and (body.message or body.status_message)
+        return {"error": name, "status": status, **({"message": message} if message else {})}
+    except Exception:
+        return {"error": "invalid_response"}
+    # The model does not keep null and absent apart.
+    return {"resource": {name: value for name, value in resource.to_dict().items() if value is not None}}
+
+
+for line in sys.stdin:
+    call = json.loads(line)
+    print(json.dumps({"id": call["id"], "outcome": outcome(call)}, default=datetime.isoformat), flush=True)

@@ -1,0 +1,73 @@
+"""Makes the calls it reads through the public interface of neptun-sdk, and prints what came of each."""
+
+import json
+import logging
+import os
+import sys
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import neptun_sdk
+from neptun_sdk import NeptunClient, NeptunError, Project, ProjectImport
+
+ERRORS = {
+    neptun_sdk.ArgumentError: "argument",
+    neptun_sdk.NeptunTimeoutError: "timeout",
+    neptun_sdk.NeptunConnectionError: "connection",
+    neptun_sdk.BadRequestError: "bad_request",
+    neptun_sdk.AuthenticationError: "unauthorized",
+    neptun_sdk.PermissionDeniedError: "forbidden",
+    neptun_sdk.NotFoundError: "not_found",
+    neptun_sdk.RateLimitError: "rate_limited",
+    neptun_sdk.ServerError: "server_error",
+    neptun_sdk.UpdateNotVerifiedError: "not_verified",
+}
+
+
+def make_call(shared: NeptunClient, call: dict[str, Any]) -> Project | ProjectImport:
+    client = shared.with_session(call["session"], call["user_id"])
+    client = client.with_options(max_retries=call.get("max_retries", 0))
+    if call["operation"] == "updateProject":
+        return client.update_project(call["project_id"], **call["fields"])
+    return client.update_project_import(call["project_id"], call["import_id"], **call["fields"])
+
+
+def resource(result: Project | ProjectImport) -> dict[str, Any]:
+    fields = {name: value for name, value in asdict(result).items() if name != "extra" and value is not None}
+    return {**result.extra, **fields}
+
+
+def outcome(shared: NeptunClient, call: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"resource": resource(make_call(shared, call))}
+    except NeptunError as error:
+        name = next((name for kind, name in ERRORS.items() if isinstance(error, kind)), "invalid_response")
+        found: dict[str, Any] = {"error": name, "applied": error.applied, "attempts": error.attempts, **vars(error)}
+    keys = ("error", "applied", "attempts", "differences", "fields")
+    known: dict[str, Any] = {key: found[key] for key in keys if key in found}
+    if found.get("status_code"):
+        known["status"] = found["status_code"]
+    body = found.get("body")
+    message = (body.get("message") or body.get("statusMessage")) if isinstance(body, dict) else None
+    if message:
+        known["message"] = message
+    if found.get("resource"):
+        known["resource"] = resource(found["resource"])
+    return known
+
+
+def main() -> None:
+    logging.getLogger("neptun_sdk").addHandler(logging.NullHandler())  # else its warnings go to standard error
+    clients = {
+        dialect: NeptunClient.shared(base_url=os.environ["NEPTUN_BASE_URL"], dialect=dialect)
+        for dialect in ("documented", "deployed")
+    }
+    for line in sys.stdin:
+        call = json.loads(line)
+        made = outcome(clients[call.get("dialect", "documented")], call)
+        print(json.dumps({"id": call["id"], "outcome": made}, default=datetime.isoformat), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+// Makes the calls it reads with the generated types and openapi-fetch, and prints what came of each.
+
+import { createInterface } from "node:readline";
+import createClient from "openapi-fetch";
+import type { components, paths } from "./neptun.js";
+
+type Schemas = components["schemas"];
+type Target = { id: string; session: string; user_id: number; project_id: number };
+type Call =
+  | (Target & { operation: "updateProject"; fields: Schemas["UpdateProjectRequest"] })
+  | (Target & { operation: "updateProjectImport"; import_id: number; fields: Schemas["UpdateProjectImportRequest"] });
+type Outcome =
+  | { resource: ReturnType<typeof readProject> | ReturnType<typeof readImport> }
+  | { error: string; status?: number; message?: string | undefined };
+
+const ERRORS: Record<number, string> = {
+  400: "bad_request",
+  401: "unauthorized",
+  403: "forbidden",
+  404: "not_found",
+  429: "rate_limited",
+};
+
+const client = createClient<paths>({
+  baseUrl: process.env["NEPTUN_BASE_URL"] ?? "",
+  headers: { Accept: "application/json" },
+  redirect: "manual",
+});
+
+async function makeCall(call: Call): Promise<Outcome> {
+  const headers = { Cookie: `neptun-session=${call.session}` };
+  const { user_id, project_id } = call;
+  if (call.operation === "updateProject") {
+    const { data, error, response } = await client.PATCH("/api/users/{user_id}/projects/{project_id}", {
+      params: { path: { user_id, project_id } },
+      body: call.fields,
+      headers,
+    });
+    return isOk(response) && data?.project ? { resource: readProject(data.project) } : failure(response, error);
+  }
+  const { data, error, response } = await client.PUT(
+    "/api/users/{user_id}/projects/{project_id}/resources/imports/{import_id}",
+    { params: { path: { user_id, project_id, import_id: call.import_id } }, body: call.fields, headers },
+  );
+  return isOk(response) && data?.import ? { resource: readImport(data.import) } : failure(response, error);
+}
+
+// openapi-fetch takes any status from 200 to 299 for success.
+function isOk({ status }: Response): boolean {
+  return status === 200;
+}
+
+// Field by field, so that the compiler finds what the contract does not have. What is undefined is not printed.
+function readProject(project: Schemas["Project"]) {
+  const { id, name, description, project_type, programming_language, created_at, updated_at, neptun_user_id } = project;
+  return { id, name, description, project_type, programming_language, created_at, updated_at, neptun_user_id };
+}
+
+function readImport(row: Schemas["ProjectImport"]) {
+  const { id, source_type, source_path, title, description, created_at, updated_at, neptun_user_id, project_id } = row;
+  return { id, source_type, source_path, title, description, created_at, updated_at, neptun_user_id, project_id };
+}
+
+function failure({ status }: Response, error: Schemas["ErrorBody"] | undefined): Outcome {
+  const name = ERRORS[status] ?? (status >= 500 ? "server_error" : "invalid_response");
+  // At run time it may be a text, such as a proxy's page.
+  return { error: name, status, message: error?.message || error?.statusMessage || undefined };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const call = JSON.parse(line) as Call;
+  const made = await makeCall(call).catch((): Outcome => ({ error: "invalid_response" }));
+  console.log(JSON.stringify({ id: call.id, outcome: made }));
+}
