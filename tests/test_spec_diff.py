@@ -1,0 +1,508 @@
+"""``make spec-diff`` tells changes of the contract that break somebody from those that do not."""
+
+import copy
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spec_diff
+import yaml
+from changes import LEVELS, Change, Level, at_least, highest, is_enough, parse
+
+from tests.conftest import HAS_TOOLS
+
+ROOT = Path(__file__).parent.parent
+needs_tools = pytest.mark.skipif(not HAS_TOOLS, reason="without Go there is no oasdiff")
+
+Node = dict[str, Any]
+PROJECT = "/api/users/{user_id}/projects/{project_id}"
+IMPORT = f"{PROJECT}/resources/imports/{{import_id}}"
+
+
+class Contract(dict[str, Any]):
+    """A contract to change, and short names for its parts."""
+
+    @property
+    def patch(self) -> Any:
+        return self["paths"][PROJECT]["patch"]
+
+    @property
+    def schemes(self) -> Any:
+        return self["components"]["securitySchemes"]
+
+    def parameter(self, name: str) -> Any:
+        return self["components"]["parameters"][name]
+
+    def schema(self, name: str) -> Any:
+        return self["components"]["schemas"][name]
+
+    def field(self, schema: str, name: str) -> Any:
+        return self.schema(schema)["properties"][name]
+
+    def add_field(self, schema: str, name: str, *, required: bool = False) -> None:
+        self.schema(schema)["properties"][name] = {"type": "string"}
+        if required:
+            self.schema(schema).setdefault("required", []).append(name)
+
+    def remove_field(self, schema: str, name: str) -> None:
+        del self.schema(schema)["properties"][name]
+        required = self.schema(schema).get("required", [])
+        if name in required:
+            required.remove(name)
+
+    def rename_everywhere(self, old: str, new: str) -> None:
+        """Rename a text wherever it is, in keys too."""
+        changed = json.loads(json.dumps(self).replace(old, new))
+        self.clear()
+        self.update(changed)
+
+
+def rename(node: Node, old: str, new: str) -> None:
+    node[new] = node.pop(old)
+
+
+def rename_path_parameter(it: Contract) -> None:
+    it.rename_everywhere("{project_id}", "{id}")
+    it.parameter("ProjectId")["name"] = "id"
+
+
+def move_security(it: Contract) -> None:
+    """Say of each operation what was said of the document."""
+    security = it.pop("security")
+    for item in it["paths"].values():
+        for operation in (node for name, node in item.items() if name != "parameters"):
+            operation["security"] = security
+
+
+def move_parameters(it: Contract) -> None:
+    """Say of each operation what was said of its path."""
+    for item in it["paths"].values():
+        parameters = item.pop("parameters")
+        for operation in item.values():
+            operation["parameters"] = parameters
+
+
+# Of each change that breaks somebody: what it does, and what the line about it must say.
+BREAKING: dict[str, tuple[Callable[[Contract], object], str]] = {
+    "a field of a request is removed": (
+        lambda it: it.remove_field("UpdateProjectRequest", "description"),
+        "PATCH .*removed the request property `description` .*callers that send it",
+    ),
+    "a field of a request is renamed": (
+        lambda it: rename(it.schema("UpdateProjectRequest")["properties"], "project_type", "project_kind"),
+        "removed the request property `project_type`",
+    ),
+    "a field of a request becomes required": (
+        lambda it: it.schema("UpdateProjectRequest").update(required=["programming_language"]),
+        "`programming_language` became required .*callers that send it",
+    ),
+    "a required field is added to a request": (
+        lambda it: it.add_field("UpdateProjectImportRequest", "reason", required=True),
+        "PUT .*new required request property `reason`",
+    ),
+    "a field of a request gets another type": (
+        lambda it: it.field("UpdateProjectRequest", "name").update(type="integer"),
+        "`name` request property `type` changed from `string` to `integer`",
+    ),
+    "a field of a request takes any number, not an integer only": (
+        lambda it: it.parameter("ProjectId")["schema"].update(type="number"),
+        "`project_id`.*generated client",
+    ),
+    "a text of a request gets a longest length": (
+        lambda it: it.field("UpdateProjectRequest", "name").update(maxLength=50),
+        "`name` request property's maxLength was set",
+    ),
+    "a field of a request gets a closed list of values": (
+        lambda it: it.field("UpdateProjectRequest", "project_type").update(enum=["web-site"]),
+        "`project_type` was restricted to a list of enum values",
+    ),
+    "a field of a request gets a default": (
+        lambda it: it.field("UpdateProjectImportRequest", "source_type").update(default="github"),
+        "`source_type` request property default value",
+    ),
+    "a field of a request becomes read-only": (
+        lambda it: it.field("UpdateProjectRequest", "name").update(readOnly=True),
+        "`name` became read-only",
+    ),
+    "a request takes no other fields": (
+        lambda it: it.schema("UpdateProjectRequest").update(additionalProperties=False),
+        "`additionalProperties` of `UpdateProjectRequest` was set .*callers that send it",
+    ),
+    "a request has another media type": (
+        lambda it: rename(it.patch["requestBody"]["content"], "application/json", "application/merge-patch+json"),
+        "Media type `application/json` became",
+    ),
+    "a known value is removed": (
+        lambda it: it.field("UpdateProjectRequest", "project_type")["x-extensible-enum"].remove("web-app"),
+        r"known values \['web-app'\] were removed",
+    ),
+    "a known value of a response is removed": (
+        lambda it: it.field("Project", "programming_language")["x-extensible-enum"].remove("go"),
+        r"Project .*known values \['go'\] were removed",
+    ),
+    "an optional field of a response is removed": (
+        lambda it: it.remove_field("ProjectImport", "title"),
+        "removed the optional property `import/title` .*callers that read it",
+    ),
+    "a required field of a response is removed": (
+        lambda it: it.remove_field("Project", "created_at"),
+        "removed the required property `project/created_at`",
+    ),
+    "a field of a response becomes optional": (
+        lambda it: it.schema("Project")["required"].remove("name"),
+        "`project/name` became optional .*callers that read it",
+    ),
+    "a field of a response becomes nullable": (
+        lambda it: it.field("Project", "name").update(nullable=True),
+        "`project/name` became nullable",
+    ),
+    "a field of a response gets another type": (
+        lambda it: it.field("Project", "id").update(type="string"),
+        "`project/id` response's property .*changed",
+    ),
+    "an id of a response loses its format": (
+        lambda it: it.field("Project", "id").pop("format"),
+        "`project/id` response's property `format` changed",
+    ),
+    "a field of a response gets a closed list of values": (
+        lambda it: it.field("Project", "project_type").update(enum=["web-site", "web-app"]),
+        "`project/project_type` response property .*enum",
+    ),
+    "an envelope is renamed": (
+        lambda it: it.rename_everywhere('"project": {"$ref"', '"item": {"$ref"'),
+        "removed the .* property `project` from the response",
+    ),
+    "a field of every error is removed": (
+        lambda it: it.remove_field("ErrorBody", "message"),
+        "removed the optional property `message` from the response",
+    ),
+    "a parameter of a path is renamed": (rename_path_parameter, "`project_id` is now `id` .*generated client"),
+    "a parameter of a path gets 32 bits": (
+        lambda it: it.parameter("UserId")["schema"].update(format="int32"),
+        "`user_id`, the `format` was changed",
+    ),
+    "a parameter of a path becomes text": (
+        lambda it: it.parameter("ImportId").update(schema={"type": "string"}),
+        "`import_id`, the `type/format` was widened .*generated client",
+    ),
+    "a parameter of a path gets a maximum": (
+        lambda it: it.parameter("ProjectId")["schema"].update(maximum=2147483647),
+        "`project_id`, the max was set",
+    ),
+    "a required parameter of the query is added": (
+        lambda it: it["paths"][PROJECT]["parameters"].append(
+            {"name": "version", "in": "query", "required": True, "schema": {"type": "string"}}
+        ),
+        "new required `query` request parameter `version`",
+    ),
+    "a path is moved": (
+        lambda it: rename(it["paths"], IMPORT, IMPORT.replace("/resources", "")),
+        "PUT .*removed .*callers of the operation",
+    ),
+    "a method is another one": (lambda it: rename(it["paths"][PROJECT], "patch", "post"), "PATCH .*removed"),
+    "an operation is removed": (lambda it: it["paths"].pop(IMPORT), "PUT .*removed .*callers of the operation"),
+    "an operation has another id": (
+        lambda it: it.patch.update(operationId="patchProject"),
+        "operation id `updateProject` removed .*generated client",
+    ),
+    "an operation has another tag": (
+        lambda it: it.patch.update(tags=["imports"]),
+        "tag `projects` removed .*generated client",
+    ),
+    "another tag of an operation comes first": (
+        lambda it: it.patch.update(tags=["imports", "projects"]),
+        "first tag went from projects to imports .*generated client",
+    ),
+    "a status of an error is removed": (lambda it: it.patch["responses"].pop("404"), "status `404`"),
+    "a success has another status": (
+        lambda it: rename(it.patch["responses"], "200", "201"),
+        "removed the success response with the status `200`",
+    ),
+    "a success has another media type": (
+        lambda it: rename(it.patch["responses"]["200"]["content"], "application/json", "application/xml"),
+        "removed the media type `application/json`",
+    ),
+    "the cookie has another name": (
+        lambda it: it.schemes["sessionCookie"].update(name="neptun"),
+        "changed from `neptun-session` to `neptun` .*every caller: another authentication",
+    ),
+    "the session travels in a header": (
+        lambda it: it.schemes["sessionCookie"].update({"in": "header"}),
+        "from `cookie` to `header` .*every caller: another authentication",
+    ),
+    "anybody may call": (lambda it: it.update(security=[]), "anonymous access"),
+    "an operation asks for another credential": (
+        lambda it: (
+            it.schemes.update(token={"type": "http", "scheme": "bearer"}),
+            it.patch.update(security=[{"token": []}]),
+        ),
+        "PATCH .*security `sessionCookie` was removed .*every caller: another authentication",
+    ),
+    "a second credential is asked for": (
+        lambda it: (
+            it.schemes.update(key={"type": "apiKey", "in": "header", "name": "X-Key"}),
+            it.update(security=[{"sessionCookie": [], "key": []}]),
+        ),
+        "`sessionCookie` now requires `key`|security `sessionCookie` was removed",
+    ),
+    "the server is another one": (
+        lambda it: it["servers"][0].update(url="https://neptun.example"),
+        "server went from https://neptun-webui.vercel.app to https://neptun.example .*every caller",
+    ),
+    "another server comes first": (
+        lambda it: it["servers"].insert(0, {"url": "https://neptun.example"}),
+        "server went from https://neptun-webui.vercel.app to https://neptun.example",
+    ),
+    "an operation has a server of its own": (
+        lambda it: it.patch.update(servers=[{"url": "https://neptun.example"}]),
+        "PATCH .*server went from",
+    ),
+    "a schema is renamed": (
+        lambda it: it.rename_everywhere("ProjectImportEnvelope", "ImportEnvelope"),
+        "`ProjectImportEnvelope` was removed or renamed .*generated client",
+    ),
+    "the document is of another OpenAPI": (lambda it: it.update(openapi="3.1.0"), "from 3.0 to 3.1 .*generated client"),
+}
+
+HARMLESS: dict[str, tuple[Callable[[Contract], object], Level]] = {
+    "nothing": (lambda _: None, "none"),
+    "the order of fields": (
+        lambda it: it.schema("Project").update(properties=dict(reversed(it.schema("Project")["properties"].items()))),
+        "none",
+    ),
+    "the version alone": (lambda it: it["info"].update(version="7.0.0"), "none"),
+    "a description": (lambda it: it.field("Project", "description").update(description="In short."), "patch"),
+    "a summary": (lambda it: it.patch.update(summary="Change a project"), "patch"),
+    "an example": (lambda it: it.parameter("UserId").update(example=7), "patch"),
+    "the description of a tag": (lambda it: it["tags"][0].update(description="All projects."), "patch"),
+    "a schema in the place of its name": (
+        lambda it: it.schema("ProjectEnvelope")["properties"].update(project=copy.deepcopy(it.schema("Project"))),
+        "patch",
+    ),
+    "the parameters of a path, at its operations": (move_parameters, "patch"),
+    "the security of an operation, said once more": (lambda it: it.patch.update(security=it["security"]), "patch"),
+    "the security of the document, at its operations": (move_security, "patch"),
+    "an optional field in a request": (lambda it: it.add_field("UpdateProjectRequest", "homepage"), "minor"),
+    "an optional field in a response": (lambda it: it.add_field("Project", "homepage"), "minor"),
+    "a required field in a response": (lambda it: it.add_field("Project", "homepage", required=True), "minor"),
+    "a known value": (
+        lambda it: it.field("UpdateProjectRequest", "project_type")["x-extensible-enum"].append("cli"),
+        "minor",
+    ),
+    "an operation": (
+        lambda it: it["paths"][PROJECT].update(
+            get={"operationId": "getProject", "tags": ["projects"], "responses": it.patch["responses"]}
+        ),
+        "minor",
+    ),
+    "a status of an error": (
+        lambda it: it.patch["responses"].update({"429": {"$ref": "#/components/responses/ServerError"}}),
+        "minor",
+    ),
+    "a deprecated field": (lambda it: it.field("UpdateProjectRequest", "name").update(deprecated=True), "minor"),
+    "a deprecated operation": (lambda it: it.patch.update(deprecated=True), "minor"),
+    "an optional parameter": (
+        lambda it: it.patch.update(parameters=[{"name": "dry", "in": "query", "schema": {"type": "boolean"}}]),
+        "minor",
+    ),
+    "a field of a response that is always there": (
+        lambda it: it.schema("Project")["required"].append("description"),
+        "minor",
+    ),
+    "a second server": (lambda it: it["servers"].append({"url": "https://neptun.example"}), "minor"),
+}
+
+
+SPEC: Node = json.loads(json.dumps(yaml.safe_load((ROOT / "openapi.yaml").read_text(encoding="utf-8"))))
+SPEC["info"]["version"] = "1.0.0"
+
+
+def contract() -> Contract:
+    return Contract(copy.deepcopy(SPEC))
+
+
+def write(path: Path, document: Node) -> Path:
+    # JSON is YAML. Each value has a line of its own, by which changes are told apart.
+    path.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    return path
+
+
+# Each process of the tools takes half a second, so that changes share documents: breaking ones, of which each has a
+# line of its own, unless they move what others change, and harmless ones by their level, which none may exceed.
+ALONE = (
+    "a field of a request is renamed",
+    "a field of a response gets another type",
+    "a parameter of a path is renamed",
+    "a path is moved",
+    "a method is another one",
+    "an operation is removed",
+    "a success has another status",
+    "a success has another media type",
+    "anybody may call",
+    "an envelope is renamed",
+    "a schema is renamed",
+)
+TOGETHER = [name for name in BREAKING if name not in ALONE]
+SHARED = {
+    **{name: [name] for name in ALONE},
+    **{f"breaking {number}": TOGETHER[number::7] for number in range(7)},
+    **{f"harmless {level}": [name for name in HARMLESS if HARMLESS[name][1] == level] for level in LEVELS[:-1]},
+}
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Change]]:
+    """What is found of every change above."""
+    folder = tmp_path_factory.mktemp("contracts")
+    old = write(folder / "old.yaml", contract())
+    edits = {name: edit for name, (edit, _) in [*BREAKING.items(), *HARMLESS.items()]}
+
+    def compare(document: str) -> list[Change]:
+        changed = contract()
+        for name in SHARED[document]:
+            edits[name](changed)
+        return spec_diff.compare(old, write(folder / f"{document}.yaml", changed))
+
+    with ThreadPoolExecutor(2) as threads:
+        found = dict(zip(SHARED, threads.map(compare, SHARED), strict=True))
+    return {name: found[document] for document, names in SHARED.items() for name in names}
+
+
+@needs_tools
+@pytest.mark.parametrize("name", BREAKING)
+def test_a_breaking_change_is_major_and_says_what_it_breaks_for_whom(
+    name: str, compared: dict[str, list[Change]]
+) -> None:
+    major = [str(change) for change in compared[name] if change.level == "major"]
+    assert any(re.search(BREAKING[name][1], line) for line in major), compared[name]
+    assert all(re.search(r"\(breaks .+\)$", line) for line in major)
+
+
+@needs_tools
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_harmless_change_breaks_nobody(name: str, compared: dict[str, list[Change]]) -> None:
+    assert highest(compared[name]) == HARMLESS[name][1], compared[name]
+
+
+def test_there_are_enough_changes() -> None:
+    assert (len(BREAKING) >= 20, len(HARMLESS) >= 7) == (True, True)
+
+
+def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, str(ROOT / "scripts" / "spec_diff.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> tuple[Path, Path]:
+    """A contract, and one in which a field of every error is gone."""
+    changed = contract()
+    changed.remove_field("ErrorBody", "message")
+    return write(tmp_path / "old.yaml", contract()), write(tmp_path / "new.yaml", changed)
+
+
+@needs_tools
+def test_each_change_is_one_line_and_the_last_line_is_the_level(documents: tuple[Path, Path]) -> None:
+    """The field is in ten responses, of two operations."""
+    done = run(*documents)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"major  PATCH {PROJECT} and 9 more: removed the optional property `message` from the response with the `400` "
+        "status (breaks callers that read it)",
+        "level: major",
+    ]
+
+
+@needs_tools
+def test_a_version_that_does_not_rise_enough_fails(documents: tuple[Path, Path]) -> None:
+    old, new = documents
+    done = run("--check-version", old, new)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "level: major")
+    assert done.stderr == f"spec-diff: set info.version of {new} to 2.0.0 or more: it is 1.0.0, and 1.0.0 in {old}.\n"
+
+
+@needs_tools
+def test_a_version_that_rises_enough_passes(documents: tuple[Path, Path]) -> None:
+    old, new = documents
+    document = json.loads(new.read_text(encoding="utf-8"))
+    document["info"]["version"] = "2.0.0"
+    done = run("--check-version", old, write(new, document))
+    assert (done.returncode, done.stderr, done.stdout.splitlines()[-1]) == (0, "", "level: major")
+
+
+@pytest.mark.parametrize("version", ["1.0.0-beta", "1.1", "", None], ids=repr)
+def test_a_version_that_is_none_fails_and_is_named(version: str | None, tmp_path: Path) -> None:
+    """It is seen before any tool runs."""
+    document = contract()
+    document["info"]["version"] = version
+    new = write(tmp_path / "new.yaml", document)
+    done = run("--check-version", ROOT / "openapi.yaml", new)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"spec-diff: info.version of {new} is {version!r}; write three numbers, such as '1.2.3'.\n"
+
+
+@needs_tools
+def test_a_document_that_a_tool_cannot_read_fails(tmp_path: Path) -> None:
+    broken = contract()
+    broken.patch["requestBody"] = {"$ref": "#/components/requestBodies/NoSuch"}
+    done = run(ROOT / "openapi.yaml", write(tmp_path / "new.yaml", broken))
+    assert done.returncode == 1
+    assert re.match(r"spec-diff: \w+ failed \(exit code \d+\):\n.*NoSuch", done.stderr), done.stderr
+    assert "level" not in done.stdout
+
+
+@pytest.mark.parametrize("text", ["openapi: 3.0.3\n", "- a list\n", "a: b: c\n"], ids=["no paths", "a list", "no YAML"])
+def test_a_file_that_is_no_contract_fails(text: str, tmp_path: Path) -> None:
+    (tmp_path / "new.yaml").write_text(text, encoding="utf-8")
+    done = run(ROOT / "openapi.yaml", tmp_path / "new.yaml")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"spec-diff: {tmp_path / 'new.yaml'} cannot be read as an OpenAPI document (")
+
+
+def test_a_missing_tool_fails_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is compared with half of the judges."""
+    monkeypatch.setattr(spec_diff, "BIN", tmp_path)
+    changed = contract()
+    changed.remove_field("ErrorBody", "message")
+    with pytest.raises(SystemExit, match=r"spec-diff: oasdiff is not in .*; run `make spec-diff`, which installs it"):
+        spec_diff.compare(ROOT / "openapi.yaml", write(tmp_path / "new.yaml", changed))
+
+
+CALLED_FOR = {
+    ("1.2.3", "none"): "1.2.3",
+    ("1.2.3", "patch"): "1.2.4",
+    ("1.2.3", "minor"): "1.3.0",
+    ("1.2.3", "major"): "2.0.0",
+    ("0.2.3", "patch"): "0.2.4",
+    ("0.2.3", "minor"): "0.3.0",
+    ("0.2.3", "major"): "0.3.0",
+    ("0.0.0", "major"): "0.1.0",
+}
+
+
+@pytest.mark.parametrize(("released", "level"), CALLED_FOR)
+def test_each_level_calls_for_a_version(released: str, level: Level) -> None:
+    """Before 1.0.0 the second number counts what breaks and what is added."""
+    assert at_least(released, level) == CALLED_FOR[released, level]
+
+
+@pytest.mark.parametrize(("version", "enough"), [("1.2.9", False), ("1.3.0", True), ("1.10.0", True), ("2.0.0", True)])
+def test_a_higher_version_is_enough_too(version: str, *, enough: bool) -> None:
+    assert is_enough(version, "1.2.3", "minor") is enough
+
+
+@pytest.mark.parametrize("text", ["", "1", "1.2", "1.2.3.4", "v1.2.3", "1.2.3rc1", "01.2.3", "1.2.3\n", "1.2.x"])
+def test_a_version_has_three_numbers(text: str) -> None:
+    with pytest.raises(ValueError, match="is no version"):
+        parse(text)
+
+
+def test_the_highest_level_counts() -> None:
+    changes = [Change(level, "here", "something") for level in LEVELS[1:]]
+    assert [highest(changes[:count]) for count in range(4)] == list(LEVELS)
