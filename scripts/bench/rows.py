@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 
@@ -17,6 +19,7 @@ from bench.contenders import CONTENDERS, COOKIE, VENDORS, Call, Contender, progr
 from bench.harness import BASE, OURS, WITHOUT_CLI, Measured, Row, compare, in_batches, take_turns
 from bench.server import NAME, BenchmarkServer
 from neptun_sdk import NeptunClient
+from neptun_sdk.bulk import Update, bulk_update
 
 MIB = 1024 * 1024
 
@@ -30,7 +33,9 @@ def every_row(*, quick: bool, vendors: bool) -> Iterator[Row]:
         yield imports(rounds=5 if quick else 41, vendors=vendors)
         yield further_clients(rounds=3 if quick else 15)
         yield from threads(server.base_url, rounds=3 if quick else 11, calls=300 if quick else 2_000)
+        yield bulk(server.base_url, rounds=5 if quick else 21, rows=2_000 if quick else 4_000)
         yield from memory(server.base_url, calls=5_000 if quick else 100_000)
+        yield bulk_memory(server.base_url, rows=10_000 if quick else 100_000)
 
 
 def one_update(base_url: str, *, rounds: int, vendors: bool) -> Row:
@@ -183,6 +188,81 @@ def memory(base_url: str, *, calls: int) -> Iterator[Row]:
             met=growth <= limit,
             measured=[Measured(OURS, growth, 1, 1, 1)],
         )
+
+
+def bulk(base_url: str, *, rounds: int, rows: int) -> Row:
+    """The rows a second of a bulk run with a journal, beside the same number of threads that call the SDK."""
+    workers = 8
+    ids = range(10, 10 + rows)
+    with (
+        TemporaryDirectory() as folder,
+        NeptunClient(COOKIE, 1, base_url=base_url) as client,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        journal = Path(folder) / "journal.jsonl"
+
+        def threads() -> float:
+            started = time.perf_counter()
+            for future in [pool.submit(client.update_project, number, name=NAME) for number in ids]:
+                future.result()
+            return rows / (time.perf_counter() - started)
+
+        def run() -> float:
+            journal.unlink(missing_ok=True)
+            updates = [Update(number, fields={"name": NAME}) for number in ids]
+            started = time.perf_counter()
+            for outcome in bulk_update(client, updates, journal=journal, max_workers=workers):
+                if outcome.error is not None:
+                    raise outcome.error
+            return rows / (time.perf_counter() - started)
+
+        turns = {f"neptun-sdk in {workers} threads": threads, "bulk_update with a journal": run}
+        measured = compare(take_turns(turns, rounds=rounds))
+    return Row(
+        subject="many updates",
+        case=f"{workers} workers",
+        quantity="throughput",
+        unit="rows/s",
+        better="more",
+        target="at least 0.85",
+        met=measured[-1].ratio >= 0.85,
+        measured=measured,
+        ours=tuple(turns),
+    )
+
+
+BULK_MEMORY_PROGRAM = """
+import sys, psutil
+from neptun_sdk import NeptunClient
+from neptun_sdk.bulk import Update, bulk_update
+
+base_url, rows, journal, cookie, name = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
+updates = (Update(number, fields={"name": name}) for number in range(10, 10 + rows))
+with NeptunClient(cookie, 1, base_url=base_url) as client:
+    for outcome in bulk_update(client, updates, journal=journal):
+        assert outcome.status == "applied", outcome
+        if outcome.row == 1_000:
+            before = psutil.Process().memory_info().rss
+    print(psutil.Process().memory_info().rss - before)
+"""
+
+
+def bulk_memory(base_url: str, *, rows: int) -> Row:
+    """The growth of memory of a bulk run with a journal after its first 1,000 rows."""
+    with TemporaryDirectory() as folder:
+        journal = str(Path(folder) / "journal.jsonl")
+        command = [sys.executable, "-c", BULK_MEMORY_PROGRAM, base_url, str(rows), journal, COOKIE, NAME]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    growth = int(done.stdout) / MIB
+    return Row(
+        subject="memory growth",
+        case=f"a bulk run from 1,000 to {rows:,} rows",
+        quantity="resident set",
+        unit="MiB",
+        target="at most 1 MiB",
+        met=growth <= 1,
+        measured=[Measured(OURS, growth, 1, 1, 1)],
+    )
 
 
 def cpu_time(

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-RESPONSE_SIZES = {1: 0, 2: 64 * 1024, 3: 1024 * 1024}  # bytes of fields outside the contract, by project id
+# Bytes of fields outside the contract, by project id; any other project has none.
+RESPONSE_SIZES = {1: 0, 2: 64 * 1024, 3: 1024 * 1024}
 NAME = "New name"  # The name of every project. Every contender sends it, so that the SDK can verify the update.
 
 PROJECT = {
@@ -53,10 +54,16 @@ def response_body(project_id: int) -> bytes:
     """Return a project as JSON, with a list of small objects that fills it up to its size in RESPONSE_SIZES."""
     files: list[dict[str, object]] = []
     size = 0
-    while size < RESPONSE_SIZES[project_id]:
+    while size < RESPONSE_SIZES.get(project_id, 0):
         files.append({"id": len(files), "path": f"src/module_{len(files)}.ts", "lines": 120, "kind": "file"})
         size += len(json.dumps(files[-1])) + 2
     return json.dumps({"project": {**PROJECT, "id": project_id, **({"files": files} if files else {})}}).encode()
+
+
+def response(project_id: int) -> bytes:
+    """Return a whole response: head and body."""
+    body = response_body(project_id)
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 def serve(connection: socket.socket, responses: dict[int, bytes]) -> None:
@@ -75,8 +82,9 @@ def serve(connection: socket.socket, responses: dict[int, bytes]) -> None:
         while len(received) < request_end:
             received += connection.recv(65_536)
         received = received[request_end:]
-        project_id = re.search(rb"/projects/(\d+)", head[: head.find(b"\r\n")])
-        connection.sendall(responses[int(project_id[1]) if project_id else 1])
+        found = re.search(rb"/projects/(\d+)", head[: head.find(b"\r\n")])
+        project_id = int(found[1]) if found else 1
+        connection.sendall(responses.get(project_id) or response(project_id))
 
 
 def stop_with_parent(listener: socket.socket) -> None:
@@ -86,9 +94,7 @@ def stop_with_parent(listener: socket.socket) -> None:
 
 
 def main() -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    bodies = {project_id: response_body(project_id) for project_id in RESPONSE_SIZES}
-    responses = {project_id: head % len(body) + body for project_id, body in bodies.items()}
+    responses = {project_id: response(project_id) for project_id in RESPONSE_SIZES}
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     print(listener.getsockname()[1], flush=True)
     threading.Thread(target=stop_with_parent, args=(listener,), daemon=True).start()

@@ -1,0 +1,119 @@
+"""How far a run is: a bar on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from neptun_sdk.bulk.summary import Totals
+
+_LINE_INTERVAL = 5.0  # seconds between lines where there is no terminal
+_NARROW = 60  # columns, in which a bar leaves no room for the failures
+_TICK = 0.5  # seconds between two looks of the bar at the clock
+
+
+@contextmanager
+def show_progress(totals: Totals) -> Generator[Bar | Lines]:
+    """Show the progress, and what the run logs, such as a pause, until the end of the ``with``."""
+    progress = Bar(totals.total) if sys.stderr.isatty() else Lines(totals.sent)
+    logger, handler = logging.getLogger("neptun_sdk.bulk"), _LogHandler(progress)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield progress
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+        progress.close()
+
+
+def _columns() -> int:
+    """Return how wide the terminal is; 0 if it does not know."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return 0
+
+
+class Bar:
+    """The bar of a terminal. It is drawn again while nothing happens too, so that its clock goes on."""
+
+    def __init__(self, total: int) -> None:
+        from tqdm import tqdm
+
+        self._failed = 0
+        # A terminal may not know its size, as of `docker exec -t`; tqdm shows nothing then.
+        columns = _columns()
+        size: dict[str, Any] = {"dynamic_ncols": True} if columns else {"ncols": 80, "nrows": 24}
+        if 0 < columns < _NARROW:
+            size["bar_format"] = "{percentage:3.0f}% {n_fmt}/{total_fmt}{postfix}, {remaining} left"
+        self._bar = tqdm(total=total, unit="row", smoothing=0.1, file=sys.stderr, **size)
+        self._closed = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, daemon=True)
+        self._ticker.start()
+
+    def show(self, totals: Totals) -> None:
+        """Show one more row."""
+        if totals.failed != self._failed:
+            self._failed = totals.failed
+            self._bar.set_postfix_str(f"{self._failed:,} failed", refresh=False)
+        self._bar.update()
+
+    def write(self, text: str) -> None:
+        """Write a line above the bar."""
+        self._bar.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self._closed.set()
+        self._ticker.join()
+        self._bar.close()
+
+    def _tick(self) -> None:
+        while not self._closed.wait(_TICK):
+            self._bar.refresh()
+
+
+class Lines:
+    """Plain lines for a log, one every few seconds."""
+
+    def __init__(self, sent: int) -> None:
+        self._began = self._last = time.monotonic()
+        self._sent = sent  # before
+
+    def show(self, totals: Totals) -> None:
+        """Write how far the run is, if it is time."""
+        now = time.monotonic()
+        if now - self._last < _LINE_INTERVAL:
+            return
+        self._last = now
+        rate = (totals.sent - self._sent) / (now - self._began)  # what an earlier run has done, no time is needed for
+        left = f", {(totals.total - totals.done) / rate:,.0f} s left" if rate else ""
+        self.write(
+            f"{totals.done:,} of {totals.total:,} rows ({totals.done / totals.total:.0%}), {rate:,.0f} rows/s, "
+            f"{totals.failed:,} failed{left}"
+        )
+
+    def write(self, text: str) -> None:
+        """Write a line, if there is still somebody who reads it: the run does not end for that."""
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+class _LogHandler(logging.Handler):
+    def __init__(self, progress: Bar | Lines) -> None:
+        super().__init__(logging.INFO)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.write(record.getMessage())

@@ -1,0 +1,150 @@
+"""Update and Outcome: what goes into a bulk run, and what comes out of it."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal, TypeAlias, cast
+
+from neptun_sdk.arguments import check_fields, check_id
+from neptun_sdk.client import NeptunClient
+from neptun_sdk.dialects import wire_name
+from neptun_sdk.errors import ArgumentError, NeptunError
+from neptun_sdk.models import Dialect
+from neptun_sdk.operations import Operation, Operations
+
+_encode = json.JSONEncoder(sort_keys=True, default=repr).encode
+
+Status: TypeAlias = Literal["applied", "refused", "unknown", "unsent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One update of a project, or of an import inside it.
+
+    Attributes:
+        project_id: The id of the project.
+        import_id: The id of the import; ``None`` updates the project itself.
+        fields: The fields to set, by the names that `NeptunClient.update_project` or
+            `NeptunClient.update_project_import` takes. ``None`` leaves a field as it is, ``""`` clears a text.
+    """
+
+    project_id: int
+    import_id: int | None = None
+    fields: Mapping[str, str | None] = field(default_factory=dict[str, str | None], hash=False)
+
+    def __str__(self) -> str:
+        return f"project {self.project_id}" + ("" if self.import_id is None else f", import {self.import_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one update.
+
+    Attributes:
+        update: The update.
+        status: ``applied``, ``refused`` (it was not applied), ``unknown`` (it may have been applied) or ``unsent``.
+        error: The error of the last attempt, whose ``.applied`` the status follows; ``None`` if there was none. Of an
+            earlier run, it is made again from the journal: its class, its text, ``.applied``.
+        row: The number of the update in the input, from 1.
+        attempts: How many requests this run sent, or tried to.
+        earlier: The outcome is that of an earlier run with the same journal; nothing was sent now.
+        again: A later run with the same journal sends the update again: it is unknown or unsent, or was refused for a
+            reason that may pass, such as a 429 or the session.
+        resent: An earlier run may have applied the update: it was under way when that run ended, or its outcome was
+            unknown. It was sent again.
+    """
+
+    update: Update
+    status: Status
+    error: NeptunError | None = None
+    row: int = 0
+    attempts: int = 0
+    earlier: bool = False
+    again: bool = False
+    resent: bool = False
+
+
+def target_of(update: Update) -> tuple[int, int | None]:
+    """Return what is updated: rows with the same target are sent one after the other."""
+    return update.project_id, update.import_id
+
+
+def operation_of(update: Update) -> Operation[Any]:
+    """Return the operation that sends an update."""
+    return Operations.UPDATE_PROJECT if update.import_id is None else Operations.UPDATE_PROJECT_IMPORT
+
+
+def check(update: Update, dialect: Dialect, mask: Callable[[str], str] = str) -> dict[str, str]:
+    """Return the fields to send, or raise `ArgumentError`: as the client's methods do, before anything is sent.
+
+    Args:
+        update: The update.
+        dialect: The dialect of the client that is to send it.
+        mask: What takes the session out of a text: a field that holds it would take it into a task.
+    """
+    operation = operation_of(update)
+    try:
+        check_id("project_id", update.project_id)
+        if update.import_id is not None:
+            check_id("import_id", update.import_id)
+        names = field_names(operation)
+        given = cast("object", update.fields)
+        if not isinstance(given, Mapping):
+            raise ArgumentError(f"fields must be a mapping, not {type(given).__name__}; nothing was sent.")
+        for name in update.fields:
+            if name not in names:
+                raise ArgumentError(f"there is no field {name!r}, only {', '.join(names)}; nothing was sent.")
+        fields = check_fields({name: update.fields.get(name) for name in names})
+        for name, text in fields.items():
+            if mask(text) != text:
+                raise ArgumentError(f"{name} holds the session cookie, which is a secret; nothing was sent.")
+            if wire_name(operation.resource, dialect, name) is None:
+                raise ArgumentError(f"a deployed server has no {name}: leave it out. Nothing was sent.")
+    except ArgumentError as error:
+        raise ArgumentError(f"{operation.name}: {error}", operation=operation.name, applied=False) from None
+    return fields
+
+
+@cache
+def field_names(operation: Operation[Any]) -> tuple[str, ...]:
+    """Return the fields that an operation can set, which are the keywords of the client's method."""
+    parameters = inspect.signature(getattr(NeptunClient, operation.name)).parameters.values()
+    return tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
+
+
+def canonical(update: Update) -> bytes:
+    """Return an update as bytes that are the same for the same update, whatever the order of its fields."""
+    given = cast("object", update.fields)
+    fields = dict(cast("Mapping[object, object]", given)) if isinstance(given, Mapping) else given
+    try:
+        text = _encode([update.project_id, update.import_id, fields])
+    except (TypeError, ValueError):  # keys that are no texts; such an update is refused
+        text = repr(update)
+    return text.encode("ascii", "backslashreplace") + b"\n"
+
+
+def content_of(row: int, update: object) -> bytes:
+    """Return the bytes of a row, or raise `ArgumentError` if it is no update."""
+    if not isinstance(update, Update):
+        raise ArgumentError(
+            f"row {row} must be a neptun_sdk.bulk.Update, not {type(update).__name__}; it was not sent."
+        )
+    return canonical(update)
+
+
+def hash_of(updates: Iterable[Update]) -> str:
+    """Return the hash of an input that can be read again."""
+    whole = hashlib.sha256()
+    for row, update in enumerate(updates, 1):
+        whole.update(content_of(row, update))
+    return whole.hexdigest()
+
+
+def digest(content: bytes) -> str:
+    """Return a short hash of an update, by which a later run recognises it."""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()

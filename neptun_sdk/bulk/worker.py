@@ -1,0 +1,142 @@
+"""What runs in a worker: one request for one update, in a thread, another process or on another machine.
+
+No session is ever in a task. In the process of the run a task finds the caller's client; in any other it makes one from
+the environment there, once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from neptun_sdk.client import NeptunClient
+from neptun_sdk.errors import ArgumentError, NeptunError
+from neptun_sdk.models import Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose updates a run sends, and where: what a worker's own client must agree with. It holds no secret."""
+
+    base_url: str
+    dialect: Dialect
+    user_id: int
+    timeout: float
+    max_response_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One attempt at one row. No two are equal, so that no executor takes one for the repetition of another."""
+
+    run: str
+    row: int
+    attempt: int
+    operation: str
+    ids: tuple[int, ...]
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a task did.
+
+    Attributes:
+        error: The error of the request, or why the worker cannot send any; ``None`` if the update was applied.
+        held: The seconds for which this process must not send anything, so that nothing was sent.
+        usable: Whether this worker can send requests.
+    """
+
+    error: NeptunError | None = None
+    held: float = 0.0
+    usable: bool = True
+
+
+# By process: a child that was forked has the dictionaries of its parent, but must not use its clients.
+_callers: dict[tuple[int, str], NeptunClient] = {}
+_made: dict[tuple[int, Account], NeptunClient] = {}
+_paused_until: dict[str, float] = {}  # by run, on this process's monotonic clock
+
+
+def account_of(client: NeptunClient) -> Account:
+    """Return the account of a client, or raise `ArgumentError` if it has none."""
+    settings, session = client._settings, client._session  # pyright: ignore[reportPrivateUsage]
+    if session is None:
+        raise ArgumentError("a shared client has no session; call with_session first. Nothing was sent.")
+    dialect, size = settings.dialect, settings.max_response_size
+    return Account(settings.base_url, dialect, session.user_id, settings.timeout, size)
+
+
+def mask_of(client: NeptunClient) -> Callable[[str], str]:
+    """Return what takes the session of a client out of a text."""
+    session = client._session  # pyright: ignore[reportPrivateUsage]
+    return str if session is None else session.mask
+
+
+def max_retries_of(client: NeptunClient) -> int:
+    """Return how often a client sends a request again."""
+    return client._settings.max_retries  # pyright: ignore[reportPrivateUsage]
+
+
+def register(run: str, client: NeptunClient) -> None:
+    """Let the tasks of a run find the caller's client in this process. Each of them sends one request."""
+    _callers[os.getpid(), run] = client.with_options(max_retries=0)
+
+
+def unregister(run: str) -> None:
+    """Forget a run."""
+    _callers.pop((os.getpid(), run), None)
+    _paused_until.pop(run, None)
+
+
+def send(account: Account, task: Task) -> Result:
+    """Send one request for an update: the top-level function that every executor runs."""
+    held = _paused_until.get(task.run, 0.0) - time.monotonic()
+    if held > 0:
+        return Result(held=held)
+    try:
+        client = _callers.get((os.getpid(), task.run)) or _client(account)
+    except ArgumentError as error:
+        return Result(error.with_traceback(None), usable=False)
+    try:
+        getattr(client, task.operation)(*task.ids, **task.fields)
+    except NeptunError as error:
+        if wait := retry_after(error):
+            _pause(task.run, wait)
+        return Result(error.with_traceback(None))
+    return Result()
+
+
+def retry_after(error: NeptunError) -> float:
+    """Return for how many seconds a response asks every worker to send nothing: a 429 or 503 with Retry-After."""
+    paced = getattr(error, "status_code", None) in (429, 503)
+    return (getattr(error, "retry_after", None) or 0.0) if paced else 0.0
+
+
+def _pause(run: str, seconds: float) -> None:
+    """Let this process send nothing for a run. The pauses of others that are over are forgotten."""
+    now = time.monotonic()
+    for other, until in list(_paused_until.items()):
+        if until < now:
+            _paused_until.pop(other, None)
+    _paused_until[run] = max(_paused_until.get(run, 0.0), now + seconds)
+
+
+def _client(account: Account) -> NeptunClient:
+    """Return this process's client, made from its environment, if it acts for the account of the run."""
+    made = _made.get((os.getpid(), account))
+    if made is not None:
+        return made
+    made = NeptunClient(timeout=account.timeout, max_response_size=account.max_response_size, max_retries=0)
+    own = account_of(made)
+    for name, variable in (("base_url", "BASE_URL"), ("dialect", "DIALECT"), ("user_id", "USER_ID")):
+        here, there = getattr(own, name), getattr(account, name)
+        if here != there:
+            made.close()
+            raise ArgumentError(
+                f"the environment of a worker has {name} {here!r}, but the run is for {there!r}: set NEPTUN_{variable} "
+                "where the workers start. Nothing was sent by it."
+            )
+    return _made.setdefault((os.getpid(), account), made)

@@ -1,0 +1,1 @@
+"""Many updates at once."""

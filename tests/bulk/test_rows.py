@@ -1,0 +1,139 @@
+"""The updates of a file: CSV and JSON Lines."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from neptun_sdk.bulk import Update
+from neptun_sdk.bulk.rows import Format, InputError, Rows
+
+
+def rows(text: str | bytes, form: Format | None = None, **options: Any) -> Rows:
+    return Rows(io.BytesIO(text if isinstance(text, bytes) else text.encode()), form, **options)
+
+
+CSV = "project_id,import_id,name,title\n789,,Shop,\n789,123,,New title\n"
+JSON = '{"project_id": 789, "name": "Shop"}\n{"project_id": 789, "import_id": 123, "title": "New title"}\n'
+BOTH = [Update(789, fields={"name": "Shop"}), Update(789, 123, {"title": "New title"})]
+
+
+@pytest.mark.parametrize("text", [CSV, JSON, CSV.replace("\n", "\r\n"), f"\ufeff{CSV}", f"\ufeff{JSON}", f"\n {JSON}"])
+def test_a_file_is_csv_or_json_lines(text: str) -> None:
+    assert list(rows(text)) == BOTH
+
+
+def test_a_file_is_read_again_each_time() -> None:
+    both = rows(CSV)
+    assert list(both) == list(both) == BOTH
+
+
+def test_an_empty_cell_leaves_a_field_and_a_word_clears_it() -> None:
+    text = "project_id,name,description\n1,,<clear>\n2,<CLEAR>,\n"
+    assert list(rows(text)) == [Update(1, fields={"description": ""}), Update(2, fields={"name": "<CLEAR>"})]
+    assert list(rows("project_id,name\n1,-\n", clear="-")) == [Update(1, fields={"name": ""})]
+
+
+def test_null_leaves_a_field_and_an_empty_text_clears_it() -> None:
+    text = '{"project_id": 1, "import_id": null, "name": null, "description": ""}\n'
+    assert list(rows(text)) == [Update(1, fields={"name": None, "description": ""})]
+
+
+def test_fields_may_stand_in_an_object_of_their_own() -> None:
+    assert list(rows('{"project_id": 1, "fields": {"name": "a"}}\n')) == [Update(1, fields={"name": "a"})]
+
+
+def test_a_cell_keeps_its_spaces_lines_and_quotes_and_lines_are_counted() -> None:
+    text = 'project_id,name\n\n1," two\nlines "\n2,"a ""b"", c"\n3,last'
+    assert list(rows(text).lines()) == [
+        (3, Update(1, fields={"name": " two\nlines "})),
+        (5, Update(2, fields={"name": 'a "b", c'})),
+        (6, Update(3, fields={"name": "last"})),
+    ]
+
+
+def test_a_text_may_be_long() -> None:
+    long = "x" * 300_000
+    assert list(rows(f"project_id,name\n1,{long}\n")) == [Update(1, fields={"name": long})]
+
+
+BAD_ROWS = {
+    "no id": ("project_id,name\n,a\n", "project_id is missing"),
+    "an id of words": ("project_id,name\nseven,a\n", "project_id must be a positive integer, not 'seven'"),
+    "a fraction": ("project_id,name\n1.5,a\n", "project_id must be a positive integer, not '1.5'"),
+    "a negative import": ("project_id,import_id,title\n1,-1,a\n", "import_id must be a positive integer, not '-1'"),
+    "a cell too many": ("project_id,name\n1,a,b\n", "it has 3 cells, but the header has 2"),
+    "a cell too few": ("project_id,name\n1\n", "it has 1 cell, but the header has 2"),
+    "no JSON": ('{"project_id": 1,\n', "it is not JSON (Expecting"),
+    "no object": ('{"project_id": 1}\n[1]\n', 'it must be a JSON object, such as {"project_id": 789,'),
+    "deep": ('{"project_id": ' + "[" * 100_000 + "\n", "it is nested too deeply"),
+    "a key twice": ('{"project_id": 1, "name": "a", "name": "b"}\n', "a key stands there twice"),
+    "an array": ('[{"project_id": 1, "name": "a"}]\n', 'it must be a JSON object, such as {"project_id": 789,'),
+    "a field in fields too": (
+        '{"project_id": 1, "name": "a", "fields": {"name": "b"}}\n',
+        "name: in fields, and beside it",
+    ),
+    "fields of text": ('{"project_id": 1, "fields": "a"}\n', "fields must be a JSON object"),
+    "no id in JSON": ('{"name": "a"}\n', "project_id is missing"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), BAD_ROWS.values(), ids=BAD_ROWS)
+def test_a_bad_row_is_reported_with_its_line(text: str, problem: str) -> None:
+    *_, (line, found) = rows(text).lines()
+    assert line == max(1, text.count("\n"))
+    assert isinstance(found, str)
+    assert problem in found
+    with pytest.raises(InputError):
+        list(rows(text))
+
+
+BAD_FILES: dict[str, tuple[str | bytes, str]] = {
+    "empty": ("", "it is empty"),
+    "blank": (" \n\n", "it is empty"),
+    "no header": ("789,Shop\n", "line 1 is no header that can be used: it has no column project_id"),
+    "semicolons": ("project_id;name\n1;a\n", "Columns, separated by commas: project_id, import_id, name, description"),
+    "unknown": ("project_id,nmae,Name\n", "there is no field 'nmae', 'Name'"),
+    "twice": ("project_id,name,name\n", "a column stands there twice"),
+    "an open quote": ('project_id,name\n1,"a\n', "line 2 is not CSV (unexpected end of data)"),
+    "Latin-1": ("project_id,name\n1,é\n".encode("latin-1"), "it is not UTF-8 (invalid continuation byte)"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_file_that_cannot_be_read_says_why(text: str | bytes, problem: str) -> None:
+    with pytest.raises(InputError) as caught:
+        list(rows(text).lines())
+    assert problem in str(caught.value)
+
+
+def test_the_format_can_be_chosen() -> None:
+    with pytest.raises(InputError, match="line 1 is no header"):
+        list(rows(JSON, "csv").lines())
+
+
+def test_a_file_that_is_closed_before_its_last_row_is_no_traceback() -> None:
+    """Python would print what the end of a generator raises."""
+    file = io.BytesIO(CSV.encode())
+    lines = Rows(file).lines()
+    next(lines)
+    file.close()
+    lines.close()
+
+
+def test_a_pipe_is_copied_and_a_file_is_not(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as file:
+        file.write(CSV.encode())
+    with os.fdopen(reader, "rb") as pipe:
+        piped = Rows(pipe)
+        assert list(piped) == list(piped) == BOTH
+    path = tmp_path / "updates.csv"
+    path.write_text(CSV, encoding="utf-8")
+    opened: BinaryIO
+    with path.open("rb") as opened:
+        assert Rows(opened)._file is opened
