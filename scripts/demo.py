@@ -9,6 +9,11 @@ from datetime import datetime
 from neptun_sdk import AuthenticationError, NeptunClient, NeptunError, NotFoundError, Project, ProjectImport
 from neptun_sdk.sandbox import Sandbox
 
+NEXT_STEPS = (
+    "Your first call:     docs/start.md (make docs-serve shows the site)",
+    "A Neptun to try:     make sandbox, and open the address that it prints",
+    "Your own service:    docs/tasks/endpoint.md",
+)
 COLOURS = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
@@ -57,6 +62,8 @@ def main() -> None:
         else:
             must(False)
     print(f"\n{paint('32', 'Both updates were applied, and both mistakes were explained.')}")
+    print()
+    print(*NEXT_STEPS, sep="\n")
 
 
 def side_by_side(before: Project | ProjectImport, after: Project | ProjectImport) -> None:

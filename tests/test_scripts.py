@@ -18,12 +18,20 @@ def run(*command: str, **options: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, **options)  # type: ignore[call-overload, no-any-return]
 
 
-def test_the_demo_shows_both_updates_and_two_errors() -> None:
-    done = run(sys.executable, "scripts/demo.py")
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module")
+def demo() -> "subprocess.CompletedProcess[str]":
+    return run(sys.executable, "scripts/demo.py")
+
+
+def test_the_demo_shows_both_updates_and_two_errors(demo: "subprocess.CompletedProcess[str]") -> None:
+    assert demo.returncode == 0, demo.stderr
     for shown in ("before", "after", "Updated Project Name", "Updated GitHub Import", "NotFoundError: ", "401"):
-        assert shown in done.stdout
-    assert "\033" not in done.stdout, "coloured although this is no terminal"
+        assert shown in demo.stdout
+    assert "\033" not in demo.stdout, "coloured although this is no terminal"
+    next_steps = demo.stdout.splitlines()[-3:]
+    pages = [page for line in next_steps for page in re.findall(r"docs/\S+\.md", line)]
+    assert pages == ["docs/start.md", "docs/tasks/endpoint.md"]
+    assert all((ROOT / page).is_file() for page in pages)
 
 
 def test_make_alone_lists_every_target() -> None:
@@ -50,9 +58,8 @@ def test_what_a_change_needs_each_day_stands_under_develop() -> None:
     assert daily <= set(listed["Develop"])
 
 
-def test_the_demo_fits_80_columns() -> None:
-    done = run(sys.executable, "scripts/demo.py")
-    assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
+def test_the_demo_fits_80_columns(demo: "subprocess.CompletedProcess[str]") -> None:
+    assert [line for line in demo.stdout.splitlines() if len(line) > 80] == []
 
 
 # It would make an environment, in which nothing can be installed.
@@ -110,7 +117,7 @@ def test_find_python_passes_over_what_is_too_old_or_does_not_run(tmp_path: Path)
 
 @pytest.mark.parametrize("code", [1, 2])
 def test_make_turns_every_exit_code_of_check_server_into_2(code: int, tmp_path: Path) -> None:
-    """As README says; GNU make has no other for a command that failed."""
+    """As docs/tasks/which-server.md says; GNU make has no other for a command that failed."""
     folder = tmp_path / "venv"
     (folder / "bin").mkdir(parents=True)
     python = folder / "bin" / "python"
@@ -128,6 +135,8 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     shutil.copytree(ROOT / "generated", tmp_path / "generated", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "openapi.yaml", tmp_path)
+    (tmp_path / "neptun_sdk").mkdir()
+    shutil.copy(ROOT / "neptun_sdk" / "_contract.py", tmp_path / "neptun_sdk")
     return tmp_path
 
 
@@ -158,6 +167,20 @@ def test_a_client_that_was_edited_is_found_out_with_a_diff(checkout: Path) -> No
     assert done.returncode != 0
     assert "-# edited by hand" in done.stdout
     assert "run `make generate`" in done.stderr
+
+
+def test_a_contract_of_another_name_is_found_out_and_named_anew(checkout: Path) -> None:
+    """A comment changes its hash, and nothing that is generated."""
+    with (checkout / "openapi.yaml").open("a") as file:
+        file.write("# A comment\n")
+    done = generate(checkout, "--check")
+    assert done.returncode != 0
+    assert "neptun_sdk/_contract.py names another contract; run `make generate`" in done.stderr
+    assert generate(checkout).returncode == 0
+    assert generate(checkout, "--check").returncode == 0
+    module = "neptun_sdk/_contract.py"
+    changed = [path.read_text(encoding="utf-8").splitlines() for path in (ROOT / module, checkout / module)]
+    assert len(set(changed[1]) - set(changed[0])) == 1
 
 
 @pytest.mark.parametrize(

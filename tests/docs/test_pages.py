@@ -1,0 +1,108 @@
+"""What the pages say of the code is so: names, figures, the house."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from sphinx.util.inventory import InventoryFile
+
+import house
+import neptun_sdk
+from neptun_sdk import bulk, sandbox
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
+
+
+def test_every_public_name_is_in_the_reference(built: Path) -> None:
+    with (built / "objects.inv").open("rb") as file:
+        inventory = InventoryFile.load(file, "", lambda *parts: "/".join(parts))
+    documented = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
+    names = {f"neptun_sdk.{name}" for name in neptun_sdk.__all__ if name != "__version__"}
+    names |= {f"neptun_sdk.sandbox.{name}" for name in sandbox.__all__}
+    names |= {f"neptun_sdk.bulk.{name}" for name in bulk.__all__}
+    assert names <= documented
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_every_file_that_the_readme_links_to_exists() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(links) > 20
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def rows(page: str) -> list[str]:
+    return re.findall(r"^\| `.*", (ROOT / "docs" / "tasks" / page).read_text(encoding="utf-8"), re.M)
+
+
+def errors_in(cell: str) -> list[str]:
+    return re.findall(r"`(\w+Error)`", cell)
+
+
+@pytest.mark.parametrize("page", ["errors.md", "endpoint.md"])
+def test_every_error_has_a_row_that_says_what_to_do(page: str) -> None:
+    named = {name for row in rows(page) for name in errors_in(row.split(" | ")[0])}
+    errors = {name for name in neptun_sdk.__all__ if name.endswith("Error")} - {"NeptunError"}
+    assert errors - named == set()
+
+
+def test_the_endpoint_returns_the_status_that_its_table_says(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "tasks" / "endpoint.md").read_text(encoding="utf-8")
+    script = tmp_path / "service.py"
+    script.write_text(text.split("```python\n")[1].split("```")[0], encoding="utf-8")
+    service = runpy.run_path(str(script))
+    for row in rows("endpoint.md"):
+        first, status = row.split(" | ")[:2]
+        for name in set(errors_in(first)) - {"ArgumentError"}:
+            assert service["YOUR_STATUS"].get(getattr(neptun_sdk, name), 502) == int(status[:3]), row
+    service["neptun"].close()
+
+
+def test_every_figure_of_speed_is_one_that_was_measured() -> None:
+    measured = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    figures = {
+        f"{page.name}: {figure}"
+        for page in PAGES
+        for figure in re.findall(r"\d[\d.,]* ?(?:µs|ms|\u00d7|calls/s)(?!\w)", page.read_text(encoding="utf-8"))
+        if figure not in measured
+    }
+    assert figures == set()
+
+
+def reachable(edges: dict[str, set[str]], name: str) -> set[str]:
+    return edges[name].union(*(reachable(edges, other) for other in edges[name]))
+
+
+def test_the_drawing_shows_what_the_modules_import() -> None:
+    """A line may be left out only if others imply it; none may be added."""
+    imports, lines = house.imports(), house.lines()
+    assert all(lines[name] <= imports[name] for name in imports)
+    assert {name: reachable(lines, name) for name in imports} == {name: reachable(imports, name) for name in imports}
+    assert {"call", "connections", "operations"} <= imports["client"], "an import in a function counts"
+    drawing = house.drawing()
+    assert drawing.count("<path d=") == sum(map(len, lines.values()))
+    assert all(f">{name}</text>" in drawing for name in imports)
+
+
+def test_the_generated_client_and_the_sandbox_are_imported_where_the_page_says() -> None:
+    imports = house.imports()
+    assert [name for name, others in imports.items() if house.GENERATED in others] == ["operations"]
+    assert [name for name, others in imports.items() if "sandbox" in others] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"novelty": {"models"}}, "PLACES in docs/house.py: novelty"), ({"models": {"client"}}, "does not run downwards")],
+    ids=["a new module", "a line that climbs"],
+)
+def test_a_house_that_does_not_fit_fails_the_build(
+    changes: dict[str, set[str]], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = house.imports() | changes
+    monkeypatch.setattr(house, "imports", lambda: changed)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        house.lines()
