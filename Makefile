@@ -3,13 +3,15 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-contract sandbox generate check-generated record check-server lint-spec lint types check
-.PHONY: mutation bench bench-quick profile lock build clean
+.PHONY: record-bulk spec-diff api-diff api-snapshot release portability mutation bench bench-quick profile docs docs-serve
+.PHONY: lock build clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 # PYTHON=… chooses another interpreter for .venv.
 PYTHON ?= $(shell scripts/find-python)
 REDOCLY := @redocly/cli@2.77.0
+OASDIFF := github.com/oasdiff/oasdiff@v1.36.0
 
 #: Start here
 help: ## list the targets
@@ -19,8 +21,8 @@ help: ## list the targets
 demo: $(VENV)/.demo ## both updates, over HTTP, against the embedded Neptun
 	@$(BIN)/python scripts/demo.py
 
-test: $(VENV)/.test $(VENV)/.wheels ## every test, with coverage
-	$(BIN)/pytest --cov --cov-report=term-missing
+test: $(VENV)/.test $(VENV)/.wheels $(VENV)/.redocly $(VENV)/.oasdiff ## every test, with coverage
+	$(BIN)/pytest -n 4 --dist loadfile --cov --cov-report=term-missing
 
 #: Develop
 test-contract: $(VENV)/.test ## in seconds: what does not fit openapi.yaml, and where
@@ -39,18 +41,38 @@ types: $(VENV)/.check ## check types: mypy, pyright, pyrefly, the public names
 	$(BIN)/pyrefly check --preset strict tests/typing/api.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" pyright --ignoreexternal --verifytypes neptun_sdk
 
-lint-spec: $(VENV)/.check ## lint openapi.yaml: its validator, Redocly's strict rules
+lint-spec: $(VENV)/.check $(VENV)/.redocly ## lint openapi.yaml: its validator, Redocly's strict rules
 	$(BIN)/openapi-spec-validator openapi.yaml
 	PATH="$(CURDIR)/$(BIN):$$PATH" REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
-		npx --yes $(REDOCLY) lint --extends recommended-strict openapi.yaml
+		redocly lint --extends recommended-strict openapi.yaml
 
 check-generated: $(VENV)/.generate ## fail if generated/ is not what openapi.yaml gives
 	@$(BIN)/python scripts/generate.py --check
 
-check: lint types lint-spec check-generated ## every static check
+spec-diff: $(VENV)/.check $(VENV)/.redocly $(VENV)/.oasdiff ## what changed in openapi.yaml since the release
+	@$(BIN)/python scripts/spec_diff.py --check-version api/released.yaml openapi.yaml
+
+api-diff: $(VENV)/.check ## the same for the Python interface
+	@$(BIN)/python scripts/api_snapshot.py --check
+	@$(BIN)/python scripts/api_diff.py --check-version api/released.txt api/python.txt
+
+api-snapshot: $(VENV)/.check ## write api/python.txt from the code
+	@$(BIN)/python scripts/api_snapshot.py
+
+check: lint types lint-spec check-generated spec-diff api-diff ## every static check
+
+portability: $(VENV)/.test ## clients of other languages, through the vectors
+	@$(BIN)/python tests/portability/run.py --page docs/portability.md
 
 bench-quick: $(VENV)/.bench ## what a call costs, roughly; writes nothing
 	@PYTHONPATH=scripts $(BIN)/python -m bench --quick
+
+docs: $(VENV)/.docs ## the site, into docs/_build/html
+	@$(BIN)/sphinx-build -E -n -W --keep-going -q -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html, or: make docs-serve"
+
+docs-serve: docs ## the site on loopback (PORT=8000)
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory docs/_build/html "$(or $(PORT),8000)"
 
 profile: $(VENV)/.demo ## where the time of one call goes
 	@PYTHONPATH=scripts $(BIN)/python scripts/profile_call.py
@@ -62,12 +84,15 @@ generate: $(VENV)/.generate ## write generated/ from openapi.yaml
 record: $(VENV)/.test ## record the cassettes again (or from $NEPTUN_BASE_URL)
 	$(BIN)/python scripts/record.py
 
+record-bulk: $(VENV)/.test ## docs/tasks/bulk.svg: neptun-bulk on a terminal
+	$(BIN)/python scripts/record_bulk.py
+
 check-server: $(VENV)/.demo ## which dialect a server speaks; CONFIRM=yes writes to it
 	@CONFIRM="$(CONFIRM)" $(BIN)/python scripts/check_server.py
 
 mutation: $(VENV)/.mutation ## does a test notice each change of the code? (40 minutes)
 	rm -rf mutants
-	$(BIN)/mutmut run
+	$(BIN)/mutmut run --max-children 6
 	$(BIN)/python scripts/mutation.py
 
 bench: $(VENV)/.vendors ## what a call costs, beside others; writes docs/
@@ -75,15 +100,20 @@ bench: $(VENV)/.vendors ## what a call costs, beside others; writes docs/
 
 lock: $(VENV)/.python ## newest versions of every dependency: constraints.txt
 	$(BIN)/pip install --quiet uv==0.13.9
-	$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --extra sandbox --group check --group mutation \
+	$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --extra sandbox --extra bulk --extra dask \
+		--group docs --group check --group mutation \
 		--group bench --group vendors --group integrations \
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file constraints.txt
+
+release: $(VENV)/.check $(VENV)/.wheels $(VENV)/.redocly $(VENV)/.oasdiff ## VERSION=x.y.z: check, build, try, commit, tag
+	@$(BIN)/python scripts/release.py "$(VERSION)"
 
 build: $(VENV)/.test ## the wheel and the sdist, into dist/
 	$(BIN)/python -m build --no-isolation
 
 clean: ## remove .venv and everything that was built
-	rm -rf $(VENV) dist mutants .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist docs/_build mutants .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+		tests/portability/*/.build*
 
 # A failure leaves no environment behind, which later calls would use.
 $(VENV)/.python:
@@ -95,14 +125,24 @@ $(VENV)/.python:
 	@touch $@
 
 # One stamp for each dependency group: setting up again is a no-op until one of the two files changes.
-$(addprefix $(VENV)/.,demo generate test check mutation bench vendors): $(VENV)/.python pyproject.toml constraints.txt
+$(addprefix $(VENV)/.,demo generate test docs check mutation bench vendors): $(VENV)/.python pyproject.toml constraints.txt
 	@echo "installing what '$(subst .,,$(notdir $@))' needs"
 	@$(BIN)/pip install --quiet --group $(subst .,,$(notdir $@)) --constraint constraints.txt --editable '.[sandbox]'
 	@touch $@
 
-# What a plain installation downloads, so that the test of the wheel needs no network.
+# What an installation of the wheel or the sdist downloads, so that their tests need no network.
 $(VENV)/.wheels: $(VENV)/.python pyproject.toml constraints.txt
 	@rm -rf $(VENV)/wheels
-	@$(BIN)/pip download --quiet --constraint constraints.txt --dest $(VENV)/wheels .
+	@$(BIN)/pip download --quiet --constraint constraints.txt --dest $(VENV)/wheels . hatchling
 	@rm -f $(VENV)/wheels/neptun_sdk-*
 	@touch $@
+
+# Both judge changes of openapi.yaml, and are commands of .venv/bin like the rest.
+$(VENV)/.redocly: $(VENV)/.test Makefile
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm install --global --silent --prefix $(VENV) $(REDOCLY)
+	@touch $@
+
+# Without Go there is no oasdiff: spec-diff then fails and says so, and its tests are skipped.
+$(VENV)/.oasdiff: $(VENV)/.python Makefile
+	@if GOBIN="$(CURDIR)/$(BIN)" go install $(OASDIFF); then touch $@; \
+	else echo "oasdiff is not built, because Go is missing or failed: spec-diff cannot compare contracts" >&2; fi
