@@ -6,15 +6,15 @@ Each function returns the checked value, or raises `ArgumentError` with the next
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from neptun_sdk.dialects import DIALECTS
+from neptun_sdk.dialects import DIALECTS, wire_name
 from neptun_sdk.errors import ArgumentError
-from neptun_sdk.models import Dialect
+from neptun_sdk.models import Dialect, Resource
 
 MAX_TIMEOUT = 86_400  # seconds
 DEFAULT_BASE_URL = "https://neptun-webui.vercel.app"
@@ -77,6 +77,17 @@ def check_fields(values: Mapping[str, object]) -> dict[str, str]:
     if not fields:
         raise ArgumentError(f"no field was given: pass at least one of {', '.join(values)}. Nothing was sent.")
     return fields
+
+
+def check_sendable(
+    fields: Mapping[str, str], resource: type[Resource], dialect: Dialect, mask: Callable[[str], str]
+) -> None:
+    """Refuse a field that holds the session, which ``mask`` takes out of a text, or that the server does not have."""
+    for name, text in fields.items():
+        if mask(text) != text:
+            raise ArgumentError(f"{name} holds the session cookie, which is a secret; nothing was sent.")
+        if wire_name(resource, dialect, name) is None:
+            raise ArgumentError(f"a deployed server has no {name}: leave it out. Nothing was sent.")
 
 
 def check_base_url(base_url: str | None, *, allow_http: bool) -> httpx.URL:

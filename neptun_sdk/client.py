@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, Unpack, cast
 
 import httpx
 
-from neptun_sdk.arguments import Settings, check_base_url, check_fields, check_id, environment
-from neptun_sdk.dialects import wire_name
+from neptun_sdk.arguments import Settings, check_base_url, check_fields, check_id, check_sendable, environment
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect, ProgrammingLanguage, Project, ProjectImport, ProjectType, ResourceT, SourceType
 from neptun_sdk.session import Session
@@ -295,9 +294,5 @@ class NeptunClient:
         fields = {name: value for name, value in arguments.items() if name != "self" and name not in ids}
         if operation.updates:
             fields = check_fields(fields)
-        for name, text in fields.items():
-            if session.mask(text) != text:
-                raise ArgumentError(f"{name} holds the session cookie, which is a secret; nothing was sent.")
-            if wire_name(operation.resource, self._settings.dialect, name) is None:
-                raise ArgumentError(f"a deployed server has no {name}: leave it out. Nothing was sent.")
+        check_sendable(fields, operation.resource, self._settings.dialect, session.mask)
         return ids, fields

@@ -72,7 +72,7 @@ class Connections:
         Any other exception is for the caller: that of a signal handler, such as the time limits of Celery and RQ, or of
         a tool that replaces the transport in tests.
         """
-        return self._own_transport is None or _is_of_library(exc)
+        return self._own_transport is None or _package(exc) in _LIBRARIES
 
     def close(self) -> None:
         """Close the connections, if they are not those of the caller's own transport, and end the calls under way."""
@@ -241,7 +241,7 @@ class _ProxyConnection(httpcore.ConnectionInterface):
             raise
         except BaseException as exc:
             self._connection.close()
-            if isinstance(exc, Exception) and not isinstance(exc, _HTTPCORE_ERRORS) and _is_of_library(exc):
+            if isinstance(exc, Exception) and _package(exc) in _LIBRARIES - {"httpcore"}:
                 raise httpcore.ProxyError(f"the SOCKS handshake failed ({type(exc).__name__}: {exc})") from exc
             raise
 
@@ -264,21 +264,13 @@ class _ProxyConnection(httpcore.ConnectionInterface):
         return self._connection.is_closed()
 
 
-_HTTPCORE_ERRORS = (
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.TimeoutException,
-    httpcore.UnsupportedProtocol,
-)
-
-
+# The packages whose exceptions sending a request may raise.
 _LIBRARIES = frozenset({"builtins", "h11", "httpcore", "httpx", "socket", "socksio", "ssl"})
 
 
-def _is_of_library(exc: Exception) -> bool:
-    """Tell whether the class of an exception is Python's own, or of a package that sends requests."""
-    return type(exc).__module__.partition(".")[0] in _LIBRARIES
+def _package(exc: Exception) -> str:
+    """Return the name of the package that an exception's class is from."""
+    return type(exc).__module__.partition(".")[0]
 
 
 def _tls_context() -> ssl.SSLContext:

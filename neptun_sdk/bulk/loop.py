@@ -94,9 +94,10 @@ class Loop:
     ) -> None:
         self.ended_by: NeptunError | None = None
         self._client = client
+        settings, session = worker.parts_of(client)
         self._account = worker.account_of(client)
-        self._mask = worker.mask_of(client)
-        self._max_retries = worker.max_retries_of(client)
+        self._mask = session.mask
+        self._max_retries = settings.max_retries
         self._max_workers = max_workers
         self._window = WINDOW * max_workers
         self._max_under_way = _UNDER_WAY * max_workers

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, TypeAlias, cast
 
-from neptun_sdk.arguments import check_fields, check_id
+from neptun_sdk.arguments import check_fields, check_id, check_sendable
 from neptun_sdk.client import NeptunClient
-from neptun_sdk.dialects import wire_name
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect
 from neptun_sdk.operations import Operation, Operations
@@ -100,11 +99,7 @@ def check(update: Update, dialect: Dialect, mask: Callable[[str], str] = str) ->
             if name not in names:
                 raise ArgumentError(f"there is no field {name!r}, only {', '.join(names)}; nothing was sent.")
         fields = check_fields({name: update.fields.get(name) for name in names})
-        for name, text in fields.items():
-            if mask(text) != text:
-                raise ArgumentError(f"{name} holds the session cookie, which is a secret; nothing was sent.")
-            if wire_name(operation.resource, dialect, name) is None:
-                raise ArgumentError(f"a deployed server has no {name}: leave it out. Nothing was sent.")
+        check_sendable(fields, operation.resource, dialect, mask)
     except ArgumentError as error:
         raise ArgumentError(f"{operation.name}: {error}", operation=operation.name, applied=False) from None
     return fields

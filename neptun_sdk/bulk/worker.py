@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from neptun_sdk.arguments import Settings
 from neptun_sdk.client import NeptunClient
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect
+from neptun_sdk.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +62,19 @@ _made: dict[tuple[int, Account], NeptunClient] = {}
 _paused_until: dict[str, float] = {}  # by run, on this process's monotonic clock
 
 
-def account_of(client: NeptunClient) -> Account:
-    """Return the account of a client, or raise `ArgumentError` if it has none."""
+def parts_of(client: NeptunClient) -> tuple[Settings, Session]:
+    """Return the settings and the session of a client, or raise `ArgumentError` if it has no session."""
     settings, session = client._settings, client._session  # pyright: ignore[reportPrivateUsage]
     if session is None:
         raise ArgumentError("a shared client has no session; call with_session first. Nothing was sent.")
+    return settings, session
+
+
+def account_of(client: NeptunClient) -> Account:
+    """Return the account of a client, or raise `ArgumentError` if it has none."""
+    settings, session = parts_of(client)
     dialect, size = settings.dialect, settings.max_response_size
     return Account(settings.base_url, dialect, session.user_id, settings.timeout, size)
-
-
-def mask_of(client: NeptunClient) -> Callable[[str], str]:
-    """Return what takes the session of a client out of a text."""
-    session = client._session  # pyright: ignore[reportPrivateUsage]
-    return str if session is None else session.mask
-
-
-def max_retries_of(client: NeptunClient) -> int:
-    """Return how often a client sends a request again."""
-    return client._settings.max_retries  # pyright: ignore[reportPrivateUsage]
 
 
 def register(run: str, client: NeptunClient) -> None:
