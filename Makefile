@@ -21,8 +21,10 @@ help: ## list the targets
 demo: $(VENV)/.demo ## both updates, over HTTP, against the embedded Neptun
 	@$(BIN)/python scripts/demo.py
 
+# Even where the shell forbids bytecode: each of the many processes would compile everything again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.test $(VENV)/.wheels $(VENV)/.redocly $(VENV)/.oasdiff ## every test, with coverage
-	$(BIN)/pytest -n 4 --dist loadfile --cov --cov-report=term-missing
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing
 
 #: Develop
 test-contract: $(VENV)/.test ## in seconds: what does not fit openapi.yaml, and where

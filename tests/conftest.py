@@ -4,6 +4,7 @@ import os
 import shutil
 import sysconfig
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -42,8 +43,33 @@ settings.load_profile("busy machine")
 # For a call that is to time out: a busy machine may not get as far in the first as the test needs.
 TIMEOUTS = (0.2, 1, 5, 25)
 
+# The files that take longest, which begin first: at the end, the other processes would wait for them.
+LONGEST_FILES = (
+    "docs/test_site.py",
+    "test_release.py",
+    "bulk/test_ten_thousand.py",
+    "faults/test_threads.py",
+    "drills/test_new_operation.py",
+    "contract/test_schemathesis.py",
+    "docs/test_examples.py",
+    "test_api_diff.py",
+    "drills/test_mistakes.py",
+    "drills/test_deprecated_field.py",
+    "test_record.py",
+    "bulk/test_terminal.py",
+    "bulk/test_kills.py",
+    "test_readme_typescript.py",
+    "faults/test_fuzz.py",
+)
+
 Respond = Callable[[httpx.Request], httpx.Response]
 ClientFor = Callable[[Respond], NeptunClient]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FILES)}
+    folder = Path(__file__).parent
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(folder).as_posix(), len(ranks)))
 
 
 @pytest.fixture(autouse=True)

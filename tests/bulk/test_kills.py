@@ -6,6 +6,8 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from neptun_sdk.bulk.loop import WINDOW
 from neptun_sdk.sandbox import Sandbox
 from tests.bulk.runs import disagreements, lines, renames, start, statuses, times_sent, write
@@ -13,6 +15,7 @@ from tests.bulk.runs import disagreements, lines, renames, start, statuses, time
 ROWS, KILLS, WORKERS = 2_500, 10, 8
 
 
+@pytest.mark.no_cover  # as in test_ten_thousand.py
 def test_ten_kills_lose_no_row_and_every_row_that_is_sent_twice_is_said(recorded: Sandbox, tmp_path: Path) -> None:
     updates, journal = renames(recorded, ROWS), tmp_path / "journal.jsonl"
     file = write(updates, tmp_path / "updates.json")

@@ -20,7 +20,10 @@ from tests.bulk.runs import disagreements, renames, statuses
 from tests.bulk.test_cli import write
 
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "neptun-bulk")
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals"),
+    pytest.mark.no_cover,  # as in test_ten_thousand.py
+]
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,8 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 from neptun_sdk.sandbox import Sandbox
 
 MAX_EXAMPLES = os.environ.get("NEPTUN_SCHEMATHESIS_EXAMPLES", "50")  # of each operation; the drills make do with fewer
@@ -22,6 +24,7 @@ expected-statuses = ["2xx", "400", "403", "404"]
 """
 
 
+@pytest.mark.no_cover  # which would take half as long again
 def test_schemathesis_finds_nothing(neptun: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").write_text(CONFIG.format(session_cookie=neptun.session_cookie))
     command = [

@@ -49,8 +49,8 @@ def environment(neptun: Sandbox, folder: Path) -> dict[str, str]:
         "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": str(folder),
         "PYTHONUTF8": "1",
-        # ddtrace's plugin loads all of ddtrace; what the test client of starlette deprecates is its own affair.
-        "PYTEST_ADDOPTS": "-p no:ddtrace -p no:cacheprovider -W ignore",
+        # Two plugins load all of their packages; what the test client of starlette deprecates is its own affair.
+        "PYTEST_ADDOPTS": "-p no:ddtrace -p no:schemathesis -p no:cacheprovider -W ignore",
         "COLUMNS": "80",
     }
 

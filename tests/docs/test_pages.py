@@ -5,24 +5,12 @@ import runpy
 from pathlib import Path
 
 import pytest
-from sphinx.util.inventory import InventoryFile
 
 import house
 import neptun_sdk
-from neptun_sdk import bulk, sandbox
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
-
-
-def test_every_public_name_is_in_the_reference(built: Path) -> None:
-    with (built / "objects.inv").open("rb") as file:
-        inventory = InventoryFile.load(file, "", lambda *parts: "/".join(parts))
-    documented = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
-    names = {f"neptun_sdk.{name}" for name in neptun_sdk.__all__ if name != "__version__"}
-    names |= {f"neptun_sdk.sandbox.{name}" for name in sandbox.__all__}
-    names |= {f"neptun_sdk.bulk.{name}" for name in bulk.__all__}
-    assert names <= documented
 
 
 def test_the_readme_is_short() -> None:

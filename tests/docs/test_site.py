@@ -9,7 +9,10 @@ from urllib.parse import urldefrag, urljoin
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route
+from sphinx.util.inventory import InventoryFile
 
+import neptun_sdk
+from neptun_sdk import bulk, sandbox
 from neptun_sdk.sandbox import Sandbox
 from neptun_sdk.sandbox.spec import load_operations
 from tests.docs import conftest
@@ -134,6 +137,16 @@ def test_every_page_fits_a_phone(visited: dict[str, Visited]) -> None:
 def test_every_page_is_accessible(visited: dict[str, Visited]) -> None:
     """By the rules of axe-core that it calls serious or critical; some pages stand for all in the dark colours."""
     assert {name: each.violations for name, each in visited.items() if each.violations} == {}
+
+
+def test_every_public_name_is_in_the_reference(built: Path) -> None:
+    with (built / "objects.inv").open("rb") as file:
+        inventory = InventoryFile.load(file, "", lambda *parts: "/".join(parts))
+    documented = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
+    names = {f"neptun_sdk.{name}" for name in neptun_sdk.__all__ if name != "__version__"}
+    names |= {f"neptun_sdk.sandbox.{name}" for name in sandbox.__all__}
+    names |= {f"neptun_sdk.bulk.{name}" for name in bulk.__all__}
+    assert names <= documented
 
 
 def test_no_internal_link_or_anchor_is_dead(built: Path) -> None:
