@@ -78,8 +78,15 @@ def may_be_applied(call: CallInfo[Any], status_code: int) -> bool:
     return status_code == 404 and call.operation.resource in _UNRELIABLE_404
 
 
+def is_error_body(body: object) -> bool:
+    """Tell whether a decoded body has one of the two shapes in which servers of either dialect describe an error."""
+    return isinstance(body, dict) and not {"statusCode", "data"}.isdisjoint(cast("dict[str, object]", body))
+
+
 def meaning(call: CallInfo[Any], status_code: int, body: object) -> Meaning | None:
     """Return what an error status of a deployed server means; ``None`` if it is what the contract says."""
+    if not is_error_body(body) and status_code != 413:
+        return None
     error = cast("dict[str, object]", body) if isinstance(body, dict) else {}
     # An error of a handler has no ``message``; one that was thrown has.
     by_handler = "statusMessage" in error and "message" not in error

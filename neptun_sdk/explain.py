@@ -42,6 +42,7 @@ _OTHER_4XX = Meaning("Check base_url and the arguments", applied=False)
 _5XX = Meaning("Call again later")
 _FROM_PROXIES = (408, 429, 499)  # of which the body may be anyone's
 _NOT_NEPTUN = Meaning("Something other than Neptun responded: check base_url, and any proxy on the way", applied=False)
+_PROBABLY_A_PROXY = "something other than Neptun has probably responded"
 _OUTCOMES = {
     True: "The update was applied.",
     False: "The update was not applied.",
@@ -82,8 +83,9 @@ def from_response(call: AnyCall, status_code: int, headers: Mapping[str, str], b
     if not 400 <= status_code <= 599:
         return _not_an_error_status(call, status_code, headers)
     default = _MEANINGS.get(status_code, _OTHER_4XX if status_code < 500 else _5XX)
-    if status_code < 500 and status_code not in _FROM_PROXIES and not {"statusCode", "data"} & _object(body).keys():
-        default = _NOT_NEPTUN
+    if not dialects.is_error_body(body):
+        may_be_a_proxys = status_code >= 500 or status_code in _FROM_PROXIES
+        default = default._replace(reason=_PROBABLY_A_PROXY) if may_be_a_proxys else _NOT_NEPTUN
     next_step, reason, applied = dialects.meaning(call, status_code, body) or default
     error_class = _CLASSES.get(status_code, errors.StatusError if status_code < 500 else errors.ServerError)
     message = _server_message(status_code, body)

@@ -201,7 +201,10 @@ RESPONSES: dict[str, Case] = {
     "404 of something else": Case(response(404, PAGE), False, f"404 Sign in. {NOT_NEPTUN}"),
     "407 of something else": Case(response(407), False, f"407 Proxy Authentication Required. {NOT_NEPTUN}"),
     "408 of something else": Case(
-        response(408, PAGE), None, "408 Sign in. The update may have been applied. Call again later."
+        response(408, PAGE),
+        None,
+        "408 Sign in: something other than Neptun has probably responded. "
+        "The update may have been applied. Call again later.",
     ),
     "408": Case(
         response(408, published(408, "Request Timeout")),
@@ -221,27 +224,34 @@ RESPONSES: dict[str, Case] = {
         PUT,
     ),
     "429": Case(
-        response(429), False, "429 Too Many Requests. The update was not applied. Call again later, and less often."
+        response(429),
+        False,
+        "429 Too Many Requests: something other than Neptun has probably responded. "
+        "The update was not applied. Call again later, and less often.",
     ),
     "429 that asks to wait": Case(
         response(429, None, {"retry-after": "7"}),
         False,
-        "429 Too Many Requests. The update was not applied. Call again after 7 s.",
+        "429 Too Many Requests: something other than Neptun has probably responded. "
+        "The update was not applied. Call again after 7 s.",
     ),
     "429 that asks to wait 1 s": Case(
         response(429, None, {"retry-after": "1"}),
         False,
-        "429 Too Many Requests. The update was not applied. Call again after 1 s.",
+        "429 Too Many Requests: something other than Neptun has probably responded. "
+        "The update was not applied. Call again after 1 s.",
     ),
     "429 that asks to wait 0 s": Case(
         response(429, None, {"retry-after": "0"}),
         False,
-        "429 Too Many Requests. The update was not applied. Call again later, and less often.",
+        "429 Too Many Requests: something other than Neptun has probably responded. "
+        "The update was not applied. Call again later, and less often.",
     ),
     "499": Case(
         response(499, "client closed the request"),
         None,
-        "499 client closed the request. The update may have been applied. Call again later.",
+        "499 client closed the request: something other than Neptun has probably responded. "
+        "The update may have been applied. Call again later.",
     ),
     "500": Case(
         response(500, published(500, "Oh")), None, "500 Oh. The update may have been applied. Call again later."
@@ -316,28 +326,50 @@ RESPONSES: dict[str, Case] = {
         "404 Project not found. The update was not applied. Check the ids.",
         replace(PATCH, fields={"name": "a\0b"}),
     ),
+    "500 of something else": Case(
+        response(500, PAGE),
+        None,
+        "500 Sign in: something other than Neptun has probably responded. "
+        "The update may have been applied. Call again later.",
+        PUT,
+    ),
+    "502 of something else": Case(
+        response(502, {"detail": "no upstream"}),
+        None,
+        "502 no upstream: something other than Neptun has probably responded. "
+        "The update may have been applied. Call again later.",
+    ),
     "503 after three attempts": Case(
         response(503, None),
         None,
-        "503 Service Unavailable (3 attempts). The update may have been applied. Call again later.",
+        "503 Service Unavailable: something other than Neptun has probably responded (3 attempts). "
+        "The update may have been applied. Call again later.",
         replace(PATCH, attempts=3, maybe_applied=True),
     ),
     "503 that asks to wait": Case(
         response(503, None, {"retry-after": "7"}),
         None,
-        "503 Service Unavailable. The update may have been applied. Call again after 7 s.",
+        "503 Service Unavailable: something other than Neptun has probably responded. "
+        "The update may have been applied. Call again after 7 s.",
     ),
     "503 that asks to wait 0 s": Case(
         response(503, None, {"retry-after": "0"}),
         None,
-        "503 Service Unavailable. The update may have been applied. Call again later.",
+        "503 Service Unavailable: something other than Neptun has probably responded. "
+        "The update may have been applied. Call again later.",
     ),
     "504 that asks to wait": Case(
         response(504, None, {"retry-after": "7"}),
         None,
-        "504 Gateway Timeout. The update may have been applied. Call again later.",
+        "504 Gateway Timeout: something other than Neptun has probably responded. "
+        "The update may have been applied. Call again later.",
     ),
-    "599": Case(response(599), None, "599 (no message). The update may have been applied. Call again later."),
+    "599": Case(
+        response(599),
+        None,
+        "599 (no message): something other than Neptun has probably responded. "
+        "The update may have been applied. Call again later.",
+    ),
     "204": Case(
         response(204),
         None,

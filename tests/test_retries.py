@@ -425,7 +425,10 @@ def test_giving_up_after_retries_is_a_warning(
     client, _ = client_with_responses(503, 503, max_retries=1)
     with pytest.raises(ServerError):
         client.update_project(123, name="New name")
-    text = "503 Service Unavailable (2 attempts). The update may have been applied. Call again later."
+    text = (
+        "503 Service Unavailable: something other than Neptun has probably responded (2 attempts). The update may have "
+        "been applied. Call again later."
+    )
     assert caplog.record_tuples == [("neptun_sdk", logging.WARNING, f"given up: {CALL}: {text}")]
 
 
