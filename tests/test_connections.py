@@ -17,7 +17,7 @@ import pytest
 
 from neptun_sdk import ArgumentError, NeptunClient, NeptunConnectionError, ResponseError, connections
 from neptun_sdk.connections import Connections, Transport, _ProxyConnection
-from neptun_sdk.network import Deadline, NetworkBackend, _Stream
+from neptun_sdk.network import Deadline, NetworkBackend
 from neptun_sdk.session import Session
 from tests.conftest import CANARY, PROJECT, ClientFor
 from tests.faults.raw_server import RawServer, response, serves
@@ -307,136 +307,6 @@ def test_a_proxy_that_may_read_what_it_gets_is_taken(
     assert str(found.url) == proxy
 
 
-Address = tuple[int, int, int, str, tuple[str, int]]
-
-
-def address(host: str, port: int = 443) -> Address:
-    return (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
-
-
-def test_a_name_is_resolved_once_and_its_address_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    lookups: list[object] = []
-    connected: list[object] = []
-
-    def look_up(*arguments: object, **options: object) -> list[Address]:
-        lookups.append((arguments, options))
-        return [address("192.0.2.7", 8443), address("192.0.2.7", 8443)]
-
-    def refuse(target: object, *_: object, **__: object) -> None:
-        connected.append(target)
-        raise ConnectionRefusedError("refused by 192.0.2.7")
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    with (
-        NeptunClient(CANARY, 1, base_url="https://neptun.test:8443", max_retries=0) as client,
-        pytest.raises(NeptunConnectionError, match=r"cannot connect to https://neptun\.test:8443.*refused by 192\.0"),
-    ):
-        update(client)
-    assert lookups == [(("neptun.test", 8443), {"type": socket.SOCK_STREAM})]
-    assert connected == [("192.0.2.7", 8443)]
-
-
-def test_a_name_that_is_unknown_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with (
-        NeptunClient(CANARY, 1, base_url="https://neptun.test", max_retries=0) as client,
-        pytest.raises(NeptunConnectionError, match="Name or service not known") as caught,
-    ):
-        update(client)
-    assert caught.value.applied is False
-
-
-def test_a_name_without_an_address_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
-    with (
-        NeptunClient(CANARY, 1, base_url="https://neptun.test", max_retries=0) as client,
-        pytest.raises(NeptunConnectionError, match="the name has no address") as caught,
-    ):
-        update(client)
-    assert caught.value.applied is False
-
-
-@pytest.mark.parametrize("literal", ["127.0.0.1", "::1"])
-def test_a_literal_address_is_not_looked_up(literal: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threading.Thread, "start", lambda _: pytest.fail("a thread was started"))
-    assert NetworkBackend()._resolve(literal, 443, 5) == [literal]
-
-
-def test_each_address_of_a_name_gets_its_share_of_the_remaining_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time does not pass here, so that every share is exact."""
-    shares: list[float] = []
-    deadline = Deadline(1_000_000.0)
-
-    def time_out(_: object, timeout: float, **__: object) -> None:
-        shares.append(timeout)
-        raise TimeoutError("timed out")
-
-    monkeypatch.setattr(Deadline, "remaining", lambda _: 12.0)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address(f"192.0.2.{last}") for last in range(1, 5)])
-    monkeypatch.setattr(socket, "create_connection", time_out)
-    with pytest.raises(httpcore.ConnectTimeout):
-        NetworkBackend().connect_tcp("neptun.test", 443, deadline)
-    assert shares == [3.0, 4.0, 6.0, 12.0]
-
-
-def test_without_a_deadline_each_address_is_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As httpx does in a plain client without timeouts."""
-    timeouts: list[object] = []
-
-    def refuse(_: object, timeout: object, **__: object) -> None:
-        timeouts.append(timeout)
-        raise ConnectionRefusedError("refused")
-
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address("192.0.2.1"), address("192.0.2.2")])
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    with pytest.raises(httpcore.ConnectError):
-        NetworkBackend().connect_tcp("neptun.test", 443, None)
-    assert timeouts == [None, None]
-
-
-OVER = Deadline(time.monotonic() - 1)
-EXPIRED: dict[str, tuple[type[Exception], Callable[[_Stream], object]]] = {
-    "connect": (httpcore.ConnectTimeout, lambda _: NetworkBackend().connect_tcp("127.0.0.1", 9, OVER)),
-    "TLS": (
-        httpcore.ConnectTimeout,
-        lambda stream: stream.start_tls(ssl.create_default_context(), "neptun.test", OVER),
-    ),
-    "write": (httpcore.WriteTimeout, lambda stream: stream.write(b"x", OVER)),
-    "read": (httpcore.ReadTimeout, lambda stream: stream.read(10, OVER)),
-}
-
-
-@pytest.mark.parametrize(("expected", "operation"), EXPIRED.values(), ids=EXPIRED)
-def test_an_operation_that_begins_after_the_deadline_fails_at_once(
-    expected: type[Exception], operation: Callable[[_Stream], object]
-) -> None:
-    with pytest.raises(expected, match=r"^the time of the call is over$"):
-        operation(_Stream(httpcore.MockStream([b"never read"]), None, NetworkBackend()))
-
-
-@pytest.mark.parametrize("operation", ["read", "write"])
-def test_an_operation_without_a_timeout_has_that_of_connecting(operation: str) -> None:
-    """httpcore passes no timeout to the handshake with a SOCKS proxy."""
-    stream = _Stream(httpcore.MockStream([b"never read"]), OVER, NetworkBackend())
-    with pytest.raises(httpcore.TimeoutException, match=r"^the time of the call is over$"):
-        stream.read(10) if operation == "read" else stream.write(b"x")
-
-
-@pytest.mark.parametrize("seconds", [5.0, -1.0], ids=["to come", "over"])
-def test_a_deadline_counts_down_and_is_never_a_timeout_of_zero(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To a socket, 0 means that it does not wait at all."""
-    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
-    deadline = Deadline(100.0 + seconds)
-    assert float(deadline) == max(seconds, 0.001)
-    assert deadline.remaining() == seconds
-    monkeypatch.setattr(time, "monotonic", lambda: 101.0)
-    assert deadline.remaining() == seconds - 1
-
-
 def test_in_a_plain_httpx_client_it_is_httpxs_own_transport() -> None:
     with RawServer(serves(response())) as server:
         transport = Transport(httpx.URL(server.base_url), allow_http=False)
@@ -614,17 +484,6 @@ def test_a_session_is_put_on_its_own_requests_only(own_connections: Connections)
         assert "Cookie" not in request.headers
 
 
-def test_closing_ends_a_handshake_and_begins_no_other() -> None:
-    network = NetworkBackend()
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        with network.handshake(ours):
-            network.close()
-            assert theirs.recv(1) == b"", "the connection is still open"
-        with pytest.raises(httpcore.ConnectError, match="the client was closed"), network.handshake(ours):
-            pytest.fail("a handshake began")
-
-
 class FakeConnection:
     """A connection in a pool, idle or in use."""
 
@@ -677,53 +536,3 @@ def test_a_proxy_has_a_tls_context_if_it_speaks_tls(proxy: str, has_tls: bool, m
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     pool: Any = Transport(httpx.URL("https://neptun.test"), allow_http=False)._pool
     assert (pool._proxy_ssl_context is not None) is has_tls
-
-
-class FakeStream(httpcore.NetworkStream):
-    """A stream whose reads wait until they may go on."""
-
-    def __init__(self) -> None:
-        self.reading, self.go_on = threading.Event(), threading.Event()
-        self.written: list[bytes] = []
-        self.closed = False
-        self.socket, self.peer = socket.socketpair()
-
-    def read(self, *_: object) -> bytes:
-        self.reading.set()
-        self.go_on.wait(20)
-        return b"read"
-
-    def write(self, buffer: bytes, *_: object) -> None:
-        self.written.append(buffer)
-
-    def close(self) -> None:
-        self.closed = True
-        self.socket.close()
-        self.peer.close()
-
-    def get_extra_info(self, _: str) -> Any:
-        return self.socket
-
-
-def test_a_stream_in_use_is_closed_by_the_thread_that_uses_it() -> None:
-    """Before that its descriptor may not be closed: another connection could get the same one."""
-    fake = FakeStream()
-    stream = _Stream(fake, None, NetworkBackend())
-    thread = threading.Thread(target=stream.read, args=(1,), daemon=True)
-    thread.start()
-    assert fake.reading.wait(20)
-    stream.close()
-    assert not fake.closed
-    assert fake.peer.recv(1) == b""  # it was shut down
-    fake.go_on.set()
-    thread.join(20)
-    assert fake.closed
-
-
-def test_a_long_text_is_written_in_parts() -> None:
-    fake = FakeStream()
-    stream = _Stream(fake, None, NetworkBackend())
-    content = bytes(range(256)) * 200
-    stream.write(content)
-    assert [len(part) for part in fake.written] == [16_384, 16_384, 16_384, 2_048]
-    assert b"".join(fake.written) == content

@@ -8,8 +8,10 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+import os
 import random
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -21,11 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import trustme
 
 from neptun_sdk import NeptunClient, NeptunError
 from neptun_sdk.connections import MAX_CONNECTIONS
 from tests.conftest import CANARY
 from tests.faults.raw_server import RawServer, mirrors
+from tests.faults.test_tls import server_context
 
 CALLS = 50  # more than an interval of the timer has time for
 _chance = random.Random(1)  # noqa: S311 - a run is to be repeatable
@@ -82,13 +86,13 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
 
 
-def alone(interrupts: int) -> dict[str, object]:
+def alone(interrupts: int, tls: ssl.SSLContext | None = None) -> dict[str, object]:
     """Interrupt the calls of the only thread."""
     struck = shown = crossed = 0
     failures: list[str] = []
     longest = 0.0
     settings: dict[str, Any] = {"timeout": 60, "max_retries": 0}  # a retry would hide an interrupt that is lost
-    with RawServer(mirrors) as server, NeptunClient(CANARY, 1, base_url=server.base_url, **settings) as client:
+    with RawServer(mirrors, tls=tls) as server, NeptunClient(CANARY, 1, base_url=server.base_url, **settings) as client:
         client.update_project(1, name="warm")
         before = open_descriptors()
         for number in range(interrupts):
@@ -120,6 +124,14 @@ def alone(interrupts: int) -> dict[str, object]:
         "leaked": leaked,
         "slots": slots,
     }
+
+
+def over_tls(interrupts: int) -> dict[str, object]:
+    """Interrupt the calls of the only thread, over TLS."""
+    authority = trustme.CA()
+    with authority.cert_pem.tempfile() as ca_file:
+        os.environ["SSL_CERT_FILE"] = ca_file
+        return alone(interrupts, server_context(authority, "127.0.0.1"))
 
 
 def beside_others(interrupts: int) -> dict[str, object]:
@@ -162,5 +174,5 @@ if __name__ == "__main__":
     # A socket whose call was interrupted is closed with its last reference, of which Python warns.
     warnings.simplefilter("ignore", ResourceWarning)
     signal.signal(signal.SIGALRM, interrupt)
-    run = {"alone": alone, "beside_others": beside_others}[sys.argv[1]]
+    run = {"alone": alone, "over_tls": over_tls, "beside_others": beside_others}[sys.argv[1]]
     print(json.dumps(run(int(sys.argv[2]))))

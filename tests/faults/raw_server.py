@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -164,3 +164,17 @@ def mirrors(connection: socket.socket) -> None:
         row |= {"id": int(path[2]), "neptun_user_id": int(path[1]), "session": cookie[1].decode()[::-1]}
         set_cookie = "Set-Cookie: neptun-session=somebody-elses-session; Path=/"
         connection.sendall(response(json.dumps({"project": row}).encode(), "200 OK", set_cookie))
+
+
+@contextlib.contextmanager
+def full_backlog(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """Listen on a port whose queue of connections is full, so that further ones are not even begun."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]

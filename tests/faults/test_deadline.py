@@ -19,8 +19,19 @@ import pytest
 from httpcore._sync.connection_pool import PoolRequest
 
 from neptun_sdk import NeptunClient, NeptunConnectionError, NeptunTimeoutError, Project, ServerError
+from neptun_sdk.network import NetworkBackend
 from tests.conftest import CANARY, TIMEOUTS
-from tests.faults.raw_server import BODY, RawServer, Script, receive, response, sends, serves, until_closed
+from tests.faults.raw_server import (
+    BODY,
+    RawServer,
+    Script,
+    full_backlog,
+    receive,
+    response,
+    sends,
+    serves,
+    until_closed,
+)
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TIMEOUT = 0.3  # seconds
@@ -151,20 +162,6 @@ def test_a_wait_that_would_end_after_the_deadline_is_not_begun() -> None:
     assert (caught.value.attempts, caught.value.retry_after) == (1, 3600)
 
 
-@contextlib.contextmanager
-def full_backlog(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
-    """Listen on a port whose queue of connections is full, so that further ones are not even begun."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind((host, port))
-        listener.listen(0)
-        for _ in range(4):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
-
-
 def test_timeout_bounds_a_connection_that_is_never_accepted() -> None:
     with (
         full_backlog() as port,
@@ -220,14 +217,14 @@ def test_without_another_thread_a_name_is_looked_up_in_this_one(monkeypatch: pyt
 def test_the_addresses_of_a_name_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     timeouts: list[float] = []
 
-    def stall(_: object, timeout: float, **__: object) -> None:
+    def stall(_: object, __: object, ___: object, timeout: float) -> None:
         timeouts.append(timeout)
         time.sleep(timeout)
         raise TimeoutError("timed out")
 
     addresses = [(*ADDRESS, (f"127.0.0.{last}", 443)) for last in range(1, 6)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
-    monkeypatch.setattr(socket, "create_connection", stall)
+    monkeypatch.setattr(NetworkBackend, "_connect", stall)
     with (
         NeptunClient(CANARY, 1, base_url="https://neptun.test", timeout=TIMEOUT, max_retries=0) as client,
         ends_at_the_deadline(),
@@ -242,14 +239,14 @@ def test_the_addresses_of_a_name_share_one_deadline(monkeypatch: pytest.MonkeyPa
 def test_an_address_that_uses_up_the_time_leaves_none_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     hosts: list[str] = []
 
-    def refuse_late(address: tuple[str, int], *_: object, **__: object) -> None:
+    def refuse_late(_: object, __: object, address: tuple[str, int], ___: object) -> None:
         hosts.append(address[0])
         time.sleep(TIMEOUT)
         raise ConnectionRefusedError("refused")
 
     addresses = [(*ADDRESS, (host, 443)) for host in ("127.0.0.1", "127.0.0.2")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
-    monkeypatch.setattr(socket, "create_connection", refuse_late)
+    monkeypatch.setattr(NetworkBackend, "_connect", refuse_late)
     with (
         NeptunClient(CANARY, 1, base_url="https://neptun.test", timeout=TIMEOUT) as client,
         pytest.raises(NeptunTimeoutError, match="ConnectTimeout: the time of the call is over"),

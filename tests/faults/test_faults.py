@@ -404,7 +404,8 @@ TESTED_ELSEWHERE = {
     "the body of a 404 that drips or stalls": ("NeptunTimeoutError", "False"),
     "a 200 larger than `max_response_size`, as sent or decompressed": ("ResponseError", "None"),
     "a connection that the server closed between two calls": ("Project", "True"),
-    "the client closed by another thread": ("NeptunConnectionError", "None"),
+    "the client closed by another thread while it connects": ("NeptunConnectionError", "False"),
+    "the client closed by another thread later": ("NeptunConnectionError", "None"),
 }
 
 

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator
 
 import pytest
-from httpcore._backends.sync import SyncStream
 
 from neptun_sdk import NeptunClient
 from neptun_sdk.connections import Transport, _after_fork
@@ -102,7 +101,7 @@ def test_a_child_closes_its_copy_of_a_connection_that_was_in_use(monkeypatch: py
     """The thread that used it does not exist in the child, and the parent's copy must stay as it is."""
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.dup() as of_the_parent:
-        stream = _Stream(SyncStream(ours), None, NetworkBackend())
+        stream = _Stream(ours, None, NetworkBackend())
         monkeypatch.setattr(stream, "_process", -1)
         with stream._in_use:
             stream.close()

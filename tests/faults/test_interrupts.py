@@ -72,8 +72,9 @@ def interrupt(how: str) -> dict[str, Any]:
     return result
 
 
-def test_a_client_lives_through_interrupts_at_any_moment() -> None:
-    result = interrupt("alone")
+@pytest.mark.parametrize("how", ["alone", "over_tls"])
+def test_a_client_lives_through_interrupts_at_any_moment(how: str) -> None:
+    result = interrupt(how)
     assert result.pop("struck") > INTERRUPTS / 2
     assert result.pop("longest") < 30, "a call hung"
     assert result.pop("leaked") <= 2

@@ -13,11 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
-from httpcore._backends.sync import SyncStream
 from rich.traceback import Traceback
 
 import neptun_sdk
 from neptun_sdk import ArgumentError, NeptunClient, NeptunConnectionError, NeptunError, Project
+from neptun_sdk.network import _Stream
 from neptun_sdk.sandbox import Sandbox
 from tests.conftest import CANARY, TIMEOUTS, ClientFor
 from tests.faults.raw_server import BODY, RawServer, Script, receive, reset, response, serves
@@ -124,7 +124,7 @@ def test_an_interrupted_call_does_not_show_the_session(operation: str, monkeypat
     def interrupt(*_: object, **__: object) -> None:
         raise Interrupted(f"while sending {CANARY}")
 
-    monkeypatch.setattr(SyncStream, operation, interrupt)
+    monkeypatch.setattr(_Stream, operation, interrupt)
     with (
         RawServer(serves(response())) as server,
         NeptunClient(CANARY, 1, base_url=server.base_url, timeout=TIMEOUT) as client,
@@ -145,7 +145,7 @@ def test_a_call_after_an_interrupted_one_succeeds(monkeypatch: pytest.MonkeyPatc
         NeptunClient(CANARY, 1, base_url=server.base_url, timeout=TIMEOUT, max_retries=0) as client,
     ):
         with monkeypatch.context() as patched:
-            patched.setattr(SyncStream, "read", interrupt)
+            patched.setattr(_Stream, "read", interrupt)
             for _ in range(3):
                 with pytest.raises(Interrupted):
                     call(client)

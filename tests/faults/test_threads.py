@@ -5,17 +5,16 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import trustme
-from httpcore._backends.sync import SyncStream
 
 from neptun_sdk import ArgumentError, NeptunClient, NeptunConnectionError, Project
 from neptun_sdk.connections import MAX_CONNECTIONS
-from neptun_sdk.network import NetworkBackend, _Stream
+from neptun_sdk.network import _is_ready
 from tests.conftest import CANARY
-from tests.faults.raw_server import RawServer, Script, mirrors, receive, response, until_closed
+from tests.faults.raw_server import RawServer, Script, full_backlog, mirrors, receive, response, until_closed
 from tests.faults.test_tls import server_context
 
 THREADS = 64
@@ -24,16 +23,7 @@ LARGE = "x" * 16_000_000  # more than the buffers between two sockets take
 PATIENCE = 50  # seconds; nothing in this file takes any
 
 
-@pytest.fixture
-def threads_without_coverage() -> Iterator[None]:
-    """Measure nothing in the threads that a test starts, which takes as long again as what they do."""
-    tracing = threading.gettrace()
-    threading.settrace(cast("Any", None))
-    yield
-    threading.settrace(cast("Any", tracing))
-
-
-@pytest.mark.usefixtures("threads_without_coverage")
+@pytest.mark.no_cover  # which would take as long again
 def test_no_response_is_lost_or_crossed_under_64_threads_and_10_000_calls() -> None:
     with (
         RawServer(mirrors) as server,
@@ -153,32 +143,6 @@ def test_closing_a_client_ends_its_calls_at_once(
         client.update_project(123, name="New name")
 
 
-def test_a_thread_closes_its_own_connection_after_another_one_ended_its_read() -> None:
-    """Until then the descriptor stays open, so that nothing else gets its number."""
-    reading, go_on = threading.Event(), threading.Event()
-    ours, theirs = socket.socketpair()
-
-    class Reading(SyncStream):
-        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-            reading.set()
-            content = super().read(max_bytes, timeout)
-            assert go_on.wait(PATIENCE)
-            return content
-
-    stream = _Stream(Reading(ours), None, NetworkBackend())
-    contents: list[bytes] = []
-    thread = threading.Thread(target=lambda: contents.append(stream.read(10, PATIENCE)))
-    with ours, theirs:
-        thread.start()
-        assert reading.wait(PATIENCE)
-        stream.close()
-        assert ours.fileno() > 0
-        go_on.set()
-        thread.join(PATIENCE)
-        assert contents == [b""]
-        assert ours.fileno() == -1
-
-
 def test_closing_a_client_ends_a_tls_handshake_at_once(
     submit: Callable[..., Future[Project]],
 ) -> None:
@@ -240,6 +204,28 @@ def test_closing_a_client_ends_a_call_that_began_before_an_interrupt(submit: Cal
         client.close()
         with pytest.raises(NeptunConnectionError, match="the client was closed during the call"):
             call.result(PATIENCE / 2)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"], ids=["a literal address", "a name"])
+def test_closing_a_client_ends_a_connect_at_once(
+    host: str, submit: Callable[..., Future[Project]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server accepts no connection: its backlog is full."""
+    connecting = threading.Event()
+
+    def is_ready(*arguments: Any, **options: Any) -> bool:
+        connecting.set()
+        return _is_ready(*arguments, **options)
+
+    monkeypatch.setattr("neptun_sdk.network._is_ready", is_ready)
+    with full_backlog() as port:
+        client = NeptunClient(CANARY, 1, base_url=f"http://{host}:{port}", timeout=2 * PATIENCE)
+        call = submit(client.update_project, 123, name="New name")
+        assert connecting.wait(PATIENCE)
+        client.close()
+        with pytest.raises(NeptunConnectionError, match="the client was closed during the call") as caught:
+            call.result(PATIENCE)
+    assert caught.value.applied is False
 
 
 def test_closing_a_client_ends_a_look_up_at_once(
