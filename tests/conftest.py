@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -79,6 +81,20 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in (*proxies, *map(str.lower, proxies), "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def without_coverage() -> Iterator[None]:
+    """Measure no coverage in a test and in its threads, which can take as long again as the test.
+
+    pytest-cov's own mark does nothing in the processes of pytest-xdist.
+    """
+    here, in_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(cast("Any", None))
+    yield
+    sys.settrace(here)
+    threading.settrace(cast("Any", in_threads))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from changes import Level, highest
 import neptun_sdk
 import neptun_sdk.sandbox
 
-pytestmark = pytest.mark.no_cover  # the code is read, not run
+pytestmark = pytest.mark.usefixtures("without_coverage")
 
 ROOT = Path(__file__).parent.parent
 CLIENT, ERRORS, MODELS = "neptun_sdk/client.py", "neptun_sdk/errors.py", "neptun_sdk/models.py"
