@@ -25,7 +25,7 @@ DEPLOYED_NAMES: Mapping[type[Resource], Mapping[str, str | None]] = {
 # A deployed server returns 404 for an update of these whenever its database fails, even after the update was stored.
 _UNRELIABLE_404 = (ProjectImport,)
 _MAX_ID = 2_147_483_647  # of the columns of a deployed server's database
-_MAX_IMPORT_BODY = 2_000_000  # bytes of a PUT, from which on a deployed server refuses it
+_BODY_LIMITS: Mapping[type[Resource], int] = {ProjectImport: 2_000_000}  # bytes; a deployed server takes fewer
 
 
 def wire_name(resource: type[Resource], dialect: Dialect, name: str) -> str | None:
@@ -75,42 +75,49 @@ class Meaning(NamedTuple):
 
 def may_be_applied(call: CallInfo[Any], status_code: int) -> bool:
     """Tell whether an update may have been applied, although its response has a status that refuses it."""
-    return status_code == 404 and call.operation.resource in _UNRELIABLE_404
+    return status_code == 404 and call.operation.updates and call.operation.resource in _UNRELIABLE_404
 
 
 def is_error_body(body: object) -> bool:
     """Tell whether a decoded body has one of the two shapes in which servers of either dialect describe an error."""
-    return isinstance(body, dict) and not {"statusCode", "data"}.isdisjoint(cast("dict[str, object]", body))
+    if not isinstance(body, dict):
+        return False
+    error = cast("dict[str, object]", body)
+    return "statusCode" in error or "data" in error or isinstance(error.get("statusMessage"), str)
 
 
 def meaning(call: CallInfo[Any], status_code: int, body: object) -> Meaning | None:
     """Return what an error status of a deployed server means; ``None`` if it is what the contract says."""
-    if not is_error_body(body) and status_code != 413:
+    if not is_error_body(body):
         return None
-    error = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+    error = cast("dict[str, object]", body)
     # An error of a handler has no ``message``; one that was thrown has.
-    by_handler = "statusMessage" in error and "message" not in error
-    if (status_code == 500 or (status_code == 404 and by_handler)) and "\0" in "".join(map(str, call.fields.values())):
+    thrown = bool(error.get("message"))
+    by_handler = isinstance(error.get("statusMessage"), str) and not thrown
+    # Of the others, a deployed server knows nothing.
+    stored = set(call.fields).difference(dropped(call, "deployed", call.fields))
+    has_nul = any("\0" in str(call.fields[name]) for name in stored)
+    if has_nul and (status_code == 500 or (status_code == 404 and by_handler)):
         applied = False if status_code == 404 else None
         return Meaning("Leave out the NUL character: a deployed server cannot store it", applied=applied)
     if status_code == 401 and by_handler:
         reason = "the session is valid, but the resource does not exist or is not this user's"
         return Meaning("Check user_id and the other ids", reason, applied=False)
-    if by_handler and call.operation.updates and may_be_applied(call, status_code):
+    if not thrown and may_be_applied(call, status_code):
         reason = "there is no such resource, or a deployed server's database failed"
         return Meaning("Check the ids, and call again: sending the same values twice is safe", reason)
     if status_code == 404 and str(error.get("message", "")).startswith("Page not found"):
         return Meaning("Check the path of base_url: the server has no such route", applied=False)
-    if status_code == 413 and call.fields:
-        step = f"Shorten the texts: a deployed server takes less than {_MAX_IMPORT_BODY:,} bytes for an import"
-        return Meaning(step, applied=False)
+    resource = call.operation.resource
+    if status_code == 413 and resource in _BODY_LIMITS:
+        limit = f"a deployed server takes less than {_BODY_LIMITS[resource]:,} bytes in {call.operation.name}"
+        return Meaning(f"Shorten the texts: {limit}", applied=False)
     if status_code != 500:
         return None
     # A user_id as large is a 401.
     if error.get("error") is True and any(value > _MAX_ID for name, value in call.ids.items() if name != "user_id"):
         return Meaning(f"Check the ids: a deployed server has none above {_MAX_ID}", applied=False)
-    resource, dialect = call.operation.resource, call.dialect
-    if call.fields and dialect == "documented" and all(wire_name(resource, "deployed", n) != n for n in call.fields):
+    if call.fields and not stored:
         return Meaning(
             f"A deployed server returns this if it knows none of the fields sent ({', '.join(call.fields)}); if this "
             f"is one, set {HOW_TO_SET.format('deployed')}"

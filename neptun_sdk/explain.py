@@ -33,16 +33,18 @@ _MEANINGS = {
     401: Meaning("Log in to Neptun again and pass the new neptun-session cookie", _NO_SESSION, applied=False),
     403: Meaning("Pass the user_id of the session's own user", "the session belongs to another user", applied=False),
     404: Meaning("Check the ids", applied=False),
-    # Returned by proxies that had forwarded the request: it took too long, or the client closed the connection.
+    # 408, 460 and 499 come from proxies that had passed the request on: it took too long, or the client closed the
+    # connection.
     408: Meaning("Call again later"),
+    413: Meaning("Shorten the texts: no request of this size is allowed", applied=False),
     429: Meaning("Call again later, and less often", applied=False),
+    460: Meaning("Call again later"),
     499: Meaning("Call again later"),
 }
 _OTHER_4XX = Meaning("Check base_url and the arguments", applied=False)
 _5XX = Meaning("Call again later")
-_FROM_PROXIES = (408, 429, 499)  # of which the body may be anyone's
-_NOT_NEPTUN = Meaning("Something other than Neptun responded: check base_url, and any proxy on the way", applied=False)
-_PROBABLY_A_PROXY = "something other than Neptun has probably responded"
+_FROM_PROXIES = (408, 413, 429, 460, 499, *range(500, 600))  # statuses that mean the same where a proxy returns them
+_NOT_NEPTUN = "something other than Neptun has probably responded"
 _OUTCOMES = {
     True: "The update was applied.",
     False: "The update was not applied.",
@@ -82,11 +84,7 @@ def from_response(call: AnyCall, status_code: int, headers: Mapping[str, str], b
     """
     if not 400 <= status_code <= 599:
         return _not_an_error_status(call, status_code, headers)
-    default = _MEANINGS.get(status_code, _OTHER_4XX if status_code < 500 else _5XX)
-    if not dialects.is_error_body(body):
-        may_be_a_proxys = status_code >= 500 or status_code in _FROM_PROXIES
-        default = default._replace(reason=_PROBABLY_A_PROXY) if may_be_a_proxys else _NOT_NEPTUN
-    next_step, reason, applied = dialects.meaning(call, status_code, body) or default
+    next_step, reason, applied = _meaning(call, status_code, body)
     error_class = _CLASSES.get(status_code, errors.StatusError if status_code < 500 else errors.ServerError)
     message = _server_message(status_code, body)
     attributes: dict[str, Any] = {"status_code": status_code, "server_message": message, "body": body}
@@ -99,6 +97,8 @@ def from_response(call: AnyCall, status_code: int, headers: Mapping[str, str], b
         attributes["retry_after"] = retry_after = parse_retry_after(headers.get("retry-after"))
         if retry_after and status_code in (429, 503):
             next_step = f"Call again after {max(1, round(retry_after))} s"
+    if reason == _NOT_NEPTUN and status_code in _FROM_PROXIES:
+        next_step += ". If that does not help, check base_url, and any proxy on the way"
     what = f"{status_code} {message}{': ' if reason else ''}{reason}"
     attributes["headers"] = headers
     return _error(error_class, call, what, applied, f"{next_step}.", details=details, **attributes)
@@ -203,15 +203,26 @@ def parse_retry_after(value: str | None) -> float | None:
 def printable(text: str) -> str:
     """Return a text from outside as one short line without control characters or lone surrogates."""
     letters = (letter if letter.isprintable() else " " for letter in text[: _MAX_WORDS * 4])
-    return _shortened(" ".join("".join(letters).split()).rstrip("."))
+    return _shortened(" ".join("".join(letters).split()).rstrip(".:"))
 
 
 def _shortened(text: str, limit: int = _MAX_WORDS) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
+def _meaning(call: AnyCall, status_code: int, body: object) -> Meaning:
+    """Return what an error status means, whoever returned it."""
+    by_contract = _MEANINGS.get(status_code, _OTHER_4XX if status_code < 500 else _5XX)
+    if dialects.is_error_body(body):
+        return dialects.meaning(call, status_code, body) or by_contract
+    next_step = by_contract.next_step if status_code in _FROM_PROXIES else "Check base_url, and any proxy on the way"
+    if dialects.may_be_applied(call, status_code):
+        next_step += "; then call again: sending the same values twice is safe"
+    return Meaning(next_step, _NOT_NEPTUN, False if _is_refusal(call, status_code) else None)
+
+
 def _is_refusal(call: AnyCall, status_code: int | None) -> bool:
-    """Tell whether a status says by itself, without a readable body, that the update was not applied."""
+    """Tell whether a status says by itself, whatever the body, that the update was not applied."""
     if status_code is None or not 400 <= status_code < 500 or dialects.may_be_applied(call, status_code):
         return False
     return _MEANINGS.get(status_code, _OTHER_4XX).applied is False

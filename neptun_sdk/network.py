@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import httpcore
 
 _POLL_INTERVAL = 0.2  # seconds between looks at whether the client was closed during a look-up or while connecting
-_READ_SIZE = 64 * 1024  # bytes of TLS, which are some four records
+_PIECE_SIZE = 64 * 1024  # bytes that TLS reads or writes at once, some four records
 _IN_PROGRESS = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR)  # of connecting without waiting
 
 T = TypeVar("T")
@@ -248,7 +248,8 @@ class _TLSStream(httpcore.NetworkStream):
         try:
             self._tls = ssl_context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
             self._run(self._tls.do_handshake, timeout=timeout)
-        except (httpcore.TimeoutException, httpcore.NetworkError, ssl.SSLError) as exc:
+        except (httpcore.TimeoutException, httpcore.NetworkError, ssl.SSLError, ValueError) as exc:
+            # ValueError: the name is none that a certificate can be for, such as one with an empty label.
             self.close()
             expired = isinstance(exc, httpcore.TimeoutException)
             raise (httpcore.ConnectTimeout if expired else httpcore.ConnectError)(str(exc)) from exc
@@ -262,8 +263,11 @@ class _TLSStream(httpcore.NetworkStream):
             raise httpcore.ReadError(str(exc)) from exc
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        rest = memoryview(buffer)
         try:
-            self._run(self._tls.write, buffer, timeout=timeout)
+            while rest:  # in pieces, so that no second copy of a large request is in memory
+                written = self._run(self._tls.write, rest[:_PIECE_SIZE], timeout=timeout)
+                rest = rest[written:]
         except ssl.SSLError as exc:
             raise httpcore.WriteError(str(exc)) from exc
 
@@ -274,7 +278,7 @@ class _TLSStream(httpcore.NetworkStream):
                 result = operation(*arguments)
             except ssl.SSLWantReadError:
                 self._send(timeout)
-                received = self._stream.read(_READ_SIZE, timeout)
+                received = self._stream.read(_PIECE_SIZE, timeout)
                 if received:
                     self._incoming.write(received)
                 else:
@@ -318,7 +322,7 @@ def _is_ready(sock: socket.socket, *, to_write: bool, timeout: float) -> bool:
 
 
 def _end(timeout: float | None) -> float:
-    """Return the moment of `time.monotonic` at which the time of a connection is over."""
+    """Return the moment of `time.monotonic` at which the time of connecting is over."""
     remaining = _remaining(timeout, httpcore.ConnectTimeout)
     return math.inf if remaining is None else time.monotonic() + remaining
 

@@ -134,6 +134,7 @@ def test_a_deployed_server_has_no_title_or_description_of_an_import() -> None:
 
 def test_a_404_of_an_import_may_hide_an_update_that_was_applied() -> None:
     assert may_be_applied(PUT, 404)
+    assert not may_be_applied(replace(PUT, operation=Reading.GET_PROJECT_IMPORT), 404)
     assert not may_be_applied(PUT, 400)
     assert not may_be_applied(PATCH, 404)
 
@@ -146,11 +147,17 @@ MAX_ID = 2_147_483_647
 MEANINGS: dict[str, tuple[CallInfo[Any], int, object, object]] = {
     "400 of a handler": (PATCH, 400, HANDLER, "none"),
     "401 of a handler": (PATCH, 401, HANDLER, False),
+    "401 with a status message that is none": (PATCH, 401, HANDLER | {"statusMessage": 5}, "none"),
     "401 thrown": (PATCH, 401, THROWN, "none"),
     "401 of text": (PATCH, 401, "Unauthorized", "none"),
     "403 of a handler": (PATCH, 403, HANDLER, "none"),
     "404 of a handler, project": (PATCH, 404, HANDLER, "none"),
     "404 of a handler, import": (PUT, 404, HANDLER, None),
+    "404 of a handler, without its statusCode": (PUT, 404, {"statusMessage": "Not Found."}, None),
+    "404 of a handler, whose message is empty": (PUT, 404, HANDLER | {"message": ""}, None),
+    "404 with a status code alone": (PUT, 404, {"statusCode": 404}, None),
+    "404 with a status message that is none": (PUT, 404, {"statusMessage": 5}, "none"),
+    "404 of a handler, NUL in a field that it drops": (replace(PUT, fields={"title": "\0"}), 404, HANDLER, None),
     "404 of a handler, read": (replace(PUT, operation=Reading.GET_PROJECT_IMPORT), 404, HANDLER, "none"),
     "404 of a handler, NUL": (replace(PUT, fields={"source_path": "\0"}), 404, HANDLER, False),
     "404 thrown, import": (PUT, 404, THROWN, "none"),
@@ -164,6 +171,8 @@ MEANINGS: dict[str, tuple[CallInfo[Any], int, object, object]] = {
     ),
     "404 with a number as its message": (PUT, 404, {"message": 5}, "none"),
     "413": (PUT, 413, THROWN, False),
+    "413, project": (PATCH, 413, THROWN, "none"),
+    "413 of text": (PUT, 413, "Payload Too Large", "none"),
     "500": (PATCH, 500, HANDLER, "none"),
     "500 of no body": (PATCH, 500, None, "none"),
     "500, NUL": (replace(PATCH, fields={"name": "a\0b"}), 500, HANDLER, None),

@@ -105,9 +105,9 @@ NO_SESSION = (
     "the session is missing, unknown or expired. The update was not applied. Log in to Neptun again and pass the new "
     "neptun-session cookie."
 )
-NOT_NEPTUN = (
-    "The update was not applied. Something other than Neptun responded: check base_url, and any proxy on the way."
-)
+NOT_NEPTUN = "something other than Neptun has probably responded"
+REFUSED = "The update was not applied. Check base_url, and any proxy on the way."
+OR_CHECK_THE_WAY = "If that does not help, check base_url, and any proxy on the way."
 RESPONSES: dict[str, Case] = {
     "400": Case(
         response(400, published(400, "Bad Request")),
@@ -119,8 +119,8 @@ RESPONSES: dict[str, Case] = {
         False,
         "400 Bad Request. The update was not applied. name: Too short. Correct the arguments and call again.",
     ),
-    "400 of something else": Case(response(400, PAGE), False, f"400 Sign in. {NOT_NEPTUN}"),
-    "400 without a body": Case(response(400), False, f"400 Bad Request. {NOT_NEPTUN}"),
+    "400 of something else": Case(response(400, PAGE), False, f"400 Sign in: {NOT_NEPTUN}. {REFUSED}"),
+    "400 without a body": Case(response(400), False, f"400 Bad Request: {NOT_NEPTUN}. {REFUSED}"),
     "400 with problems of two fields": Case(
         response(
             400,
@@ -154,8 +154,10 @@ RESPONSES: dict[str, Case] = {
         "401 Unauthorized: the session is valid, but the resource does not exist or is not this user's. The update "
         "was not applied. Check user_id and the other ids.",
     ),
-    "401 of something else": Case(response(401, {"error": "invalid_token"}), False, f"401 invalid_token. {NOT_NEPTUN}"),
-    "401 without a body": Case(response(401), False, f"401 Unauthorized. {NOT_NEPTUN}"),
+    "401 of something else": Case(
+        response(401, {"error": "invalid_token"}), False, f"401 invalid_token: {NOT_NEPTUN}. {REFUSED}"
+    ),
+    "401 without a body": Case(response(401), False, f"401 Unauthorized: {NOT_NEPTUN}. {REFUSED}"),
     "403": Case(
         response(403, published(403, "Forbidden")),
         False,
@@ -165,7 +167,7 @@ RESPONSES: dict[str, Case] = {
     "403 of something else": Case(
         response(403, "<html><title>Just a moment...</title></html>"),
         False,
-        f"403 Just a moment. {NOT_NEPTUN}",
+        f"403 Just a moment: {NOT_NEPTUN}. {REFUSED}",
     ),
     "404": Case(
         response(404, PUBLISHED_404), False, "404 Project not found. The update was not applied. Check the ids."
@@ -198,13 +200,34 @@ RESPONSES: dict[str, Case] = {
         "404 Page not found: /neptun/api/users/1/projects/123. The update was not applied. Check the path of base_url: "
         "the server has no such route.",
     ),
-    "404 of something else": Case(response(404, PAGE), False, f"404 Sign in. {NOT_NEPTUN}"),
-    "407 of something else": Case(response(407), False, f"407 Proxy Authentication Required. {NOT_NEPTUN}"),
+    "404 of a deployed server's handler for an import, without its statusCode": Case(
+        response(404, {"statusMessage": "Not Found."}),
+        None,
+        "404 Not Found: there is no such resource, or a deployed server's database failed. The update may have been "
+        "applied. Check the ids, and call again: sending the same values twice is safe.",
+        PUT,
+    ),
+    # A proxy may have put its own page in the place of a deployed server's 404.
+    "404 of an import, without a word": Case(
+        response(404, {"statusCode": 404}),
+        None,
+        "404 Not Found: there is no such resource, or a deployed server's database failed. The update may have been "
+        "applied. Check the ids, and call again: sending the same values twice is safe.",
+        PUT,
+    ),
+    "404 of something else for an import": Case(
+        response(404, PAGE),
+        None,
+        f"404 Sign in: {NOT_NEPTUN}. The update may have been applied. Check base_url, and any proxy on the way; then "
+        "call again: sending the same values twice is safe.",
+        PUT,
+    ),
+    "404 of something else": Case(response(404, PAGE), False, f"404 Sign in: {NOT_NEPTUN}. {REFUSED}"),
+    "407 of something else": Case(response(407), False, f"407 Proxy Authentication Required: {NOT_NEPTUN}. {REFUSED}"),
     "408 of something else": Case(
         response(408, PAGE),
         None,
-        "408 Sign in: something other than Neptun has probably responded. "
-        "The update may have been applied. Call again later.",
+        f"408 Sign in: {NOT_NEPTUN}. The update may have been applied. Call again later. {OR_CHECK_THE_WAY}",
     ),
     "408": Case(
         response(408, published(408, "Request Timeout")),
@@ -220,38 +243,53 @@ RESPONSES: dict[str, Case] = {
         response(413, published(413, "Payload Too Large")),
         False,
         "413 Payload Too Large. The update was not applied. Shorten the texts: a deployed server takes less than "
-        "2,000,000 bytes for an import.",
+        "2,000,000 bytes in update_project_import.",
+        PUT,
+    ),
+    "413 of a project": Case(
+        response(413, published(413, "Payload Too Large")),
+        False,
+        "413 Payload Too Large. The update was not applied. Shorten the texts: no request of this size is allowed.",
+    ),
+    "413 of something else": Case(
+        response(413, PAGE),
+        False,
+        f"413 Sign in: {NOT_NEPTUN}. The update was not applied. Shorten the texts: no request of this size is "
+        f"allowed. {OR_CHECK_THE_WAY}",
         PUT,
     ),
     "429": Case(
         response(429),
         False,
-        "429 Too Many Requests: something other than Neptun has probably responded. "
-        "The update was not applied. Call again later, and less often.",
+        f"429 Too Many Requests: {NOT_NEPTUN}. "
+        f"The update was not applied. Call again later, and less often. {OR_CHECK_THE_WAY}",
     ),
     "429 that asks to wait": Case(
         response(429, None, {"retry-after": "7"}),
         False,
-        "429 Too Many Requests: something other than Neptun has probably responded. "
-        "The update was not applied. Call again after 7 s.",
+        f"429 Too Many Requests: {NOT_NEPTUN}. The update was not applied. Call again after 7 s. {OR_CHECK_THE_WAY}",
     ),
     "429 that asks to wait 1 s": Case(
         response(429, None, {"retry-after": "1"}),
         False,
-        "429 Too Many Requests: something other than Neptun has probably responded. "
-        "The update was not applied. Call again after 1 s.",
+        f"429 Too Many Requests: {NOT_NEPTUN}. The update was not applied. Call again after 1 s. {OR_CHECK_THE_WAY}",
     ),
     "429 that asks to wait 0 s": Case(
         response(429, None, {"retry-after": "0"}),
         False,
-        "429 Too Many Requests: something other than Neptun has probably responded. "
-        "The update was not applied. Call again later, and less often.",
+        f"429 Too Many Requests: {NOT_NEPTUN}. "
+        f"The update was not applied. Call again later, and less often. {OR_CHECK_THE_WAY}",
+    ),
+    "460": Case(
+        response(460, "<html><title>Error:</title></html>"),
+        None,
+        f"460 Error: {NOT_NEPTUN}. The update may have been applied. Call again later. {OR_CHECK_THE_WAY}",
     ),
     "499": Case(
         response(499, "client closed the request"),
         None,
-        "499 client closed the request: something other than Neptun has probably responded. "
-        "The update may have been applied. Call again later.",
+        f"499 client closed the request: {NOT_NEPTUN}. "
+        f"The update may have been applied. Call again later. {OR_CHECK_THE_WAY}",
     ),
     "500": Case(
         response(500, published(500, "Oh")), None, "500 Oh. The update may have been applied. Call again later."
@@ -329,46 +367,42 @@ RESPONSES: dict[str, Case] = {
     "500 of something else": Case(
         response(500, PAGE),
         None,
-        "500 Sign in: something other than Neptun has probably responded. "
-        "The update may have been applied. Call again later.",
+        f"500 Sign in: {NOT_NEPTUN}. The update may have been applied. Call again later. {OR_CHECK_THE_WAY}",
         PUT,
     ),
     "502 of something else": Case(
         response(502, {"detail": "no upstream"}),
         None,
-        "502 no upstream: something other than Neptun has probably responded. "
-        "The update may have been applied. Call again later.",
+        f"502 no upstream: {NOT_NEPTUN}. The update may have been applied. Call again later. {OR_CHECK_THE_WAY}",
     ),
     "503 after three attempts": Case(
         response(503, None),
         None,
-        "503 Service Unavailable: something other than Neptun has probably responded (3 attempts). "
-        "The update may have been applied. Call again later.",
+        f"503 Service Unavailable: {NOT_NEPTUN} (3 attempts). "
+        f"The update may have been applied. Call again later. {OR_CHECK_THE_WAY}",
         replace(PATCH, attempts=3, maybe_applied=True),
     ),
     "503 that asks to wait": Case(
         response(503, None, {"retry-after": "7"}),
         None,
-        "503 Service Unavailable: something other than Neptun has probably responded. "
-        "The update may have been applied. Call again after 7 s.",
+        f"503 Service Unavailable: {NOT_NEPTUN}. The update may have been applied. Call again after 7 s. "
+        f"{OR_CHECK_THE_WAY}",
     ),
     "503 that asks to wait 0 s": Case(
         response(503, None, {"retry-after": "0"}),
         None,
-        "503 Service Unavailable: something other than Neptun has probably responded. "
-        "The update may have been applied. Call again later.",
+        f"503 Service Unavailable: {NOT_NEPTUN}. "
+        f"The update may have been applied. Call again later. {OR_CHECK_THE_WAY}",
     ),
     "504 that asks to wait": Case(
         response(504, None, {"retry-after": "7"}),
         None,
-        "504 Gateway Timeout: something other than Neptun has probably responded. "
-        "The update may have been applied. Call again later.",
+        f"504 Gateway Timeout: {NOT_NEPTUN}. The update may have been applied. Call again later. {OR_CHECK_THE_WAY}",
     ),
     "599": Case(
         response(599),
         None,
-        "599 (no message): something other than Neptun has probably responded. "
-        "The update may have been applied. Call again later.",
+        f"599 (no message): {NOT_NEPTUN}. The update may have been applied. Call again later. {OR_CHECK_THE_WAY}",
     ),
     "204": Case(
         response(204),

@@ -425,6 +425,43 @@ def test_a_refused_certificate_is_reported_to_the_server(authority: trustme.CA) 
     assert problems == ["TLSV1_ALERT_UNKNOWN_CA"]
 
 
+def test_a_name_that_no_certificate_can_be_for_is_a_failure_to_connect() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, pytest.raises(httpcore.ConnectError, match="idna"):
+        _Stream(ours, None, NetworkBackend()).start_tls(ssl.create_default_context(), "neptun..test", PATIENCE)
+    assert ours.fileno() == -1
+
+
+def test_a_large_request_is_encrypted_piece_by_piece(
+    authority: trustme.CA, client_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it at once would be a second copy in memory."""
+    content = os.urandom(1_000_000)
+    received = bytearray()
+    pieces: list[int] = []
+    write = _Stream.write
+
+    def measured(stream: _Stream, buffer: bytes, timeout: float | None = None) -> None:
+        pieces.append(len(buffer))
+        write(stream, buffer, timeout)
+
+    def reads(connection: socket.socket) -> None:
+        while len(received) < len(content):
+            received.extend(connection.recv(100_000))
+        connection.sendall(b"all of it")
+        until_closed(connection)
+
+    with RawServer(reads, tls=server_context(authority, "neptun.test")) as server:
+        stream = NetworkBackend().connect_tcp("127.0.0.1", server.port, PATIENCE)
+        secured = stream.start_tls(client_context, "neptun.test", PATIENCE)
+        monkeypatch.setattr(_Stream, "write", measured)
+        secured.write(content, PATIENCE)
+        assert secured.read(100, PATIENCE) == b"all of it"
+        secured.close()
+    assert received == content
+    assert max(pieces) < 100_000
+
+
 STALLS: dict[str, tuple[type[Exception], Callable[[httpcore.NetworkStream], object]]] = {
     "read": (httpcore.ReadTimeout, lambda stream: stream.read(10, 0.05)),
     "write": (httpcore.WriteTimeout, lambda stream: stream.write(b"x" * 20_000_000, 0.05)),

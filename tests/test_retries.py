@@ -67,6 +67,7 @@ RETRYABLE: dict[str, tuple[NeptunError, CallInfo[Any], bool]] = {
     "404 of a handler, reading": (NotFoundError(body=HANDLER_404), GET, False),
     "404 of a handler, to a NUL": (NotFoundError(body=HANDLER_404), replace(PUT, fields={"source_path": "\0"}), False),
     "404 without a body": (NotFoundError(), PUT, False),
+    "404 with a status code alone": (NotFoundError(body={"statusCode": 404}), PUT, True),
     "408": (StatusError(status_code=408), PATCH, False),
     "429": (RateLimitError(), PATCH, True),
     "500": (ServerError(), PATCH, False),
@@ -427,7 +428,7 @@ def test_giving_up_after_retries_is_a_warning(
         client.update_project(123, name="New name")
     text = (
         "503 Service Unavailable: something other than Neptun has probably responded (2 attempts). The update may have "
-        "been applied. Call again later."
+        "been applied. Call again later. If that does not help, check base_url, and any proxy on the way."
     )
     assert caplog.record_tuples == [("neptun_sdk", logging.WARNING, f"given up: {CALL}: {text}")]
 

@@ -91,7 +91,7 @@ FAULTS: dict[str, Fault] = {
     "reset within the status line": Fault(sends_then_resets(b"HTTP/1.1 200 O"), broken()),
     "reset within the head": Fault(sends_then_resets(OK + b"Content-"), broken()),
     "reset within the body of a 200": Fault(sends_then_resets(response(length=5000)), broken()),
-    "reset within the body of a 404": Fault(
+    "reset within the body of a 404 for a project": Fault(
         sends_then_resets(response(b"{", "404 Not Found", length=9)), broken(False)
     ),
     "reset within the body of a 500": Fault(sends_then_resets(response(b"{", "500 Error", length=9)), broken()),
@@ -401,11 +401,14 @@ TESTED_ELSEWHERE = {
     "no connection in time, or a name server that does not respond": ("NeptunTimeoutError", "False"),
     "no response in time; header lines or 1xx that drip": ("NeptunTimeoutError", "None"),
     "the body of a 200 that drips or stalls": ("NeptunTimeoutError", "None"),
-    "the body of a 404 that drips or stalls": ("NeptunTimeoutError", "False"),
+    "the body of a 404 for a project that drips or stalls": ("NeptunTimeoutError", "False"),
     "a 200 larger than `max_response_size`, as sent or decompressed": ("ResponseError", "None"),
     "a connection that the server closed between two calls": ("Project", "True"),
-    "the client closed by another thread while it connects": ("NeptunConnectionError", "False"),
-    "the client closed by another thread later": ("NeptunConnectionError", "None"),
+    "the client closed by another thread while it connects to the server or to an HTTP proxy": (
+        "NeptunConnectionError",
+        "False",
+    ),
+    "the client closed by another thread later, such as while that proxy connects": ("NeptunConnectionError", "None"),
 }
 
 
