@@ -1,14 +1,17 @@
 """Fixtures that every test may use. No test reaches further than loopback."""
 
+import gc
 import os
 import shutil
+import signal
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import certifi
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
@@ -42,6 +45,10 @@ HAS_TOOLS = os.environ.get("SPEC_DIFF") == "strict" or all(
 settings.register_profile("busy machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
 
+# A shell lets what it starts in the background ignore Ctrl-C, and so do the processes that a test starts in it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # For a call that is to time out: a busy machine may not get as far in the first as the test needs.
 TIMEOUTS = (0.2, 1, 5, 25)
 
@@ -64,14 +71,53 @@ LONGEST_FILES = (
     "faults/test_fuzz.py",
 )
 
+# The folders whose tests are of other processes, or of what other packages make of the SDK.
+WITHOUT_COVERAGE = ("docs", "drills", "integrations")
+
 Respond = Callable[[httpx.Request], httpx.Response]
 ClientFor = Callable[[Respond], NeptunClient]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {name: rank for rank, name in enumerate(LONGEST_FILES)}
-    folder = Path(__file__).parent
-    items.sort(key=lambda item: ranks.get(item.path.relative_to(folder).as_posix(), len(ranks)))
+    paths = {item: item.path.relative_to(Path(__file__).parent) for item in items}
+    items.sort(key=lambda item: ranks.get(paths[item].as_posix(), len(ranks)))
+    for item, path in paths.items():
+        if path.parts[0] in WITHOUT_COVERAGE:
+            item.add_marker("without_coverage")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # no test makes garbage of what was collected: it need not be searched
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Measure no coverage in a test with that mark, nor in its fixtures and threads: it can take as long again.
+
+    pytest-cov's own mark does nothing in the processes of pytest-xdist.
+    """
+    if item.get_closest_marker("without_coverage") is None:
+        return (yield)
+    here, in_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(cast("Any", None))
+    try:
+        return (yield)
+    finally:
+        sys.settrace(here)
+        threading.settrace(cast("Any", in_threads))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_public_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let httpx trust one CA instead of some 140: it reads them for each client, which takes longer than most tests."""
+    path = tmp_path_factory.mktemp("certifi") / "cacert.pem"
+    first, end, _ = Path(certifi.where()).read_text(encoding="ascii").partition("-----END CERTIFICATE-----\n")
+    path.write_text(first + end, encoding="ascii")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certifi, "where", lambda: str(path))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -81,20 +127,6 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in (*proxies, *map(str.lower, proxies), "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def without_coverage() -> Iterator[None]:
-    """Measure no coverage in a test and in its threads, which can take as long again as the test.
-
-    pytest-cov's own mark does nothing in the processes of pytest-xdist.
-    """
-    here, in_threads = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(cast("Any", None))
-    yield
-    sys.settrace(here)
-    threading.settrace(cast("Any", in_threads))
 
 
 @pytest.fixture

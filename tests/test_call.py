@@ -656,7 +656,7 @@ OPERATIONS: dict[str, Operation[Any]] = {
 }
 
 
-@pytest.mark.usefixtures("without_coverage")
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 @given(data=st.data())
 def test_any_json_as_a_200_gives_a_verified_resource_or_a_neptun_error(

@@ -22,7 +22,7 @@ from tests.bulk.test_cli import write
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "neptun-bulk")
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals"),
-    pytest.mark.usefixtures("without_coverage"),
+    pytest.mark.without_coverage,
 ]
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urldefrag, urljoin
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 from sphinx.util.inventory import InventoryFile
 
 import neptun_sdk
@@ -45,7 +45,8 @@ class Visit:
     def __init__(self, context: BrowserContext, origin: str) -> None:
         self.found = Visited()
         self.origin = origin
-        context.route("**/*", self._only_here)
+        self.looks: dict[str, list[str]] = {"light": [], "dark": []}  # whose colours were examined
+        context.on("request", self._request)
         self.page: Page = context.new_page()
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.found.errors.append(str(error)))
@@ -63,12 +64,18 @@ class Visit:
         page = self.open(path)
         found = self.found
         found.headings = page.locator("h1").count()
-        rules = {"light": _ALL_RULES} | ({"dark": _COLOURS} if in_dark else {})
-        for scheme, options in rules.items():
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            for each in Axe().run(page, options=options).response["violations"]:
-                if each["impact"] in ("serious", "critical"):
-                    found.violations.append(f"{scheme}: {each['id']}: {each['nodes'][0]['html'][:160]}")
+        violations = {"light": Axe().run(page, options=_RULES).response["violations"]}
+        for scheme in ("light", "dark") if in_dark else ("light",):
+            page.emulate_media(color_scheme=scheme)
+            looks, of_colours = page.evaluate(_CONTRAST, self.looks[scheme])
+            self.looks[scheme] += looks
+            violations.setdefault(scheme, []).extend(of_colours)
+        found.violations = [
+            f"{scheme}: {each['id']}: {each['nodes'][0]['html'][:160]}"
+            for scheme in violations
+            for each in violations[scheme]
+            if each["impact"] in ("serious", "critical")
+        ]
         page.emulate_media(color_scheme="light")
         size(page, NARROW)
         found.too_wide = page.evaluate(_TOO_WIDE)
@@ -81,17 +88,30 @@ class Visit:
         if message.type == "error":
             self.found.errors.append(message.text)
 
-    def _only_here(self, route: Route) -> None:
-        if route.request.url.startswith((self.origin, "data:")):
-            route.continue_()
-        else:
-            self.found.elsewhere.append(route.request.url)
-            route.abort()
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith((self.origin, "data:", "blob:")):
+            self.found.elsewhere.append(request.url)
 
 
-# In dark, the colours alone are different.
-_ALL_RULES = {"resultTypes": ["violations"]}
-_COLOURS = {**_ALL_RULES, "runOnly": ["color-contrast"]}
+_RULES = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}}
+# The contrast of colours takes longer than all other rules together, and most of what has a text looks like something
+# before: it has the same tag, class and style, and so has each element around it. The first of these is examined.
+_CONTRAST = """
+async known => {
+  const look = each => each === document.body ? '' :
+    `${look(each.parentElement)} ${each.tagName}.${each.getAttribute('class')}.${each.getAttribute('style')}`;
+  const hasText = each => each.matches('input, select, textarea') ||
+    [...each.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
+  const found = new Map(known.map(its => [its, null]));
+  for (const each of document.querySelectorAll('body *'))
+    if (hasText(each) && !found.has(look(each))) found.set(look(each), each);
+  const first = [...found].slice(known.length);
+  const options = {resultTypes: ['violations'], runOnly: ['color-contrast']};
+  const include = first.map(([, each]) => each);
+  const violations = first.length ? (await axe.run({include}, options)).violations : [];
+  return [first.map(([its]) => its), violations];
+}
+"""
 # Elements that reach over the edge, but for code, which wraps.
 _TOO_WIDE = """
 [...document.querySelectorAll('main *, article *')]

@@ -12,7 +12,7 @@ from neptun_sdk import NeptunClient, NeptunError, Project
 from tests.conftest import CANARY
 from tests.faults.raw_server import BODY, RawServer, receive, response
 
-pytestmark = pytest.mark.usefixtures("without_coverage")
+pytestmark = pytest.mark.without_coverage
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
 RIGHT = [

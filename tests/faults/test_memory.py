@@ -17,6 +17,8 @@ from neptun_sdk import CONTRACT, NeptunClient, NeptunError
 from tests.conftest import CANARY
 from tests.faults.raw_server import RawServer, Script, receive, response, sends
 
+pytestmark = pytest.mark.without_coverage
+
 MIB = 1024 * 1024
 
 CALL = """
