@@ -108,7 +108,7 @@ REFUSED_URLS: dict[str, tuple[object, str]] = {
     "a line break at the end": ("https://neptun.test\n", INVALID_URL),
     "a letter outside ASCII": ("https://nëptun.test", INVALID_URL),
     "a port that is no number": ("https://neptun.test:port", INVALID_URL),
-    "a port above 65535": ("https://neptun.test:70000", INVALID_URL),
+    "a port above 65535": ("https://neptun.test:65536", INVALID_URL),
     "the port 0": ("https://neptun.test:0", INVALID_URL),
     "a port below 0": ("https://neptun.test:-1", INVALID_URL),
     "65,000 characters": (f"https://neptun.test/{'a' * 65_000}", INVALID_URL),
@@ -136,7 +136,8 @@ def test_a_base_url_that_cannot_be_right_is_refused_with_help(base_url: object, 
 
 GOOD_URLS = {
     "a host": ("https://neptun.test", "https://neptun.test"),
-    "a port": ("https://neptun.test:65535", "https://neptun.test:65535"),
+    "the lowest port": ("https://neptun.test:1", "https://neptun.test:1"),
+    "the highest port": ("https://neptun.test:65535", "https://neptun.test:65535"),
     "a slash at the end": ("https://neptun.test/", "https://neptun.test"),
     "a prefix": ("https://neptun.test/prefix/", "https://neptun.test/prefix"),
     "a prefix that only begins with api": ("https://neptun.test/apis", "https://neptun.test/apis"),
@@ -254,6 +255,10 @@ def test_max_response_size_must_be_a_positive_int(wrong: object) -> None:
         client(max_response_size=wrong)
     text = "max_response_size must be an int, the number of bytes that a response may have."
     assert str(caught.value) == text
+
+
+def test_max_response_size_may_be_a_single_byte() -> None:
+    assert client(max_response_size=1)._settings.max_response_size == 1
 
 
 DIALECT = "dialect (or NEPTUN_DIALECT) must be 'documented' or 'deployed'."

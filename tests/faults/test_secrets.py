@@ -163,6 +163,8 @@ def test_an_error_does_not_show_the_session_if_the_exception_behind_it_cannot_be
     with pytest.raises(NeptunConnectionError) as caught:
         client_for(fail).with_options(max_retries=0).update_project(123, name="New name")
     assert "failed: neptun-session=***" in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert CANARY not in shown_by(caught.value)
 
 
 def test_an_exception_of_a_transport_does_not_show_the_session(client_for: ClientFor) -> None:
