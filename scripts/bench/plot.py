@@ -28,7 +28,7 @@ MAX_RATIO = 10
 
 # Inches; a browser shows 96 pixels an inch. Across: the plot (900 pixels), its margin, and in each of the two columns
 # the labels and the bars with their values. Down: the note, and in each panel the heading, each bar and the axis.
-WIDTH, MARGIN, LABELS, BARS = 9.375, 0.1, 1.8, 2.75
+WIDTH, MARGIN, LABELS, BARS = 9.375, 0.1, 2.5, 2.15
 TOP, HEADING, BAR, AXIS = 0.32, 0.52, 0.235, 0.38
 
 
@@ -109,9 +109,9 @@ def draw_panel(axes: Axes, bars: Sequence[Bar]) -> None:
         axes.annotate(
             bar.value, (length, place), (4, 0), textcoords="offset points", va="center_baseline", weight=bar.weight
         )
-    axes.set_xlim(0, longest * 1.95)  # the rest is room for the values
+    axes.set_xlim(0, longest * 2.7)  # the rest is room for the values
     axes.set_xticks(
-        [tick for tick in MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(0, longest) if tick <= longest]
+        [tick for tick in MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]).tick_values(0, longest) if tick <= longest]
     )
     axes.xaxis.set_major_formatter(lambda tick, _: f"{tick:,g}")
     axes.tick_params(axis="x", length=2, labelsize=7, color=GREY, labelcolor=GREY)
