@@ -84,21 +84,17 @@ def from_response(call: AnyCall, status_code: int, headers: Mapping[str, str], b
     """
     if not 400 <= status_code <= 599:
         return _not_an_error_status(call, status_code, headers)
-    next_step, reason, applied = _meaning(call, status_code, body)
     error_class = _CLASSES.get(status_code, errors.StatusError if status_code < 500 else errors.ServerError)
     message = _server_message(status_code, body)
     attributes: dict[str, Any] = {"status_code": status_code, "server_message": message, "body": body}
-    details = ""
+    details, retry_after = "", None
     if error_class is errors.BadRequestError:
         attributes["fields"] = _fields(call, body)
         problems = "".join(f" {name}: {problem}." for name, problem in attributes["fields"].items())
         details = _shortened(problems, _MAX_DETAILS)
     if error_class in (errors.RateLimitError, errors.ServerError):
         attributes["retry_after"] = retry_after = parse_retry_after(headers.get("retry-after"))
-        if retry_after and status_code in (429, 503):
-            next_step = f"Call again after {max(1, round(retry_after))} s"
-    if reason == _NOT_NEPTUN and status_code in _FROM_PROXIES:
-        next_step += ". If that does not help, check base_url, and any proxy on the way"
+    next_step, reason, applied = _meaning(call, status_code, body, retry_after)
     what = f"{status_code} {message}{': ' if reason else ''}{reason}"
     attributes["headers"] = headers
     return _error(error_class, call, what, applied, f"{next_step}.", details=details, **attributes)
@@ -210,22 +206,31 @@ def _shortened(text: str, limit: int = _MAX_WORDS) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-def _meaning(call: AnyCall, status_code: int, body: object) -> Meaning:
+def _meaning(call: AnyCall, status_code: int, body: object, retry_after: float | None) -> Meaning:
     """Return what an error status means, whoever returned it."""
-    by_contract = _MEANINGS.get(status_code, _OTHER_4XX if status_code < 500 else _5XX)
+    by_status = _by_status(status_code)
+    if retry_after and status_code in (429, 503):
+        by_status = by_status._replace(next_step=f"Call again after {max(1, round(retry_after))} s")
     if dialects.is_error_body(body):
-        return dialects.meaning(call, status_code, body) or by_contract
-    next_step = by_contract.next_step if status_code in _FROM_PROXIES else "Check base_url, and any proxy on the way"
-    if dialects.may_be_applied(call, status_code):
+        return dialects.meaning(call, status_code, body) or by_status
+    next_step = "Check base_url, and any proxy on the way"
+    if status_code in _FROM_PROXIES:
+        next_step = f"{by_status.next_step}. If that does not help, check base_url, and any proxy on the way"
+    elif dialects.may_be_applied(call, status_code):
         next_step += "; then call again: sending the same values twice is safe"
     return Meaning(next_step, _NOT_NEPTUN, False if _is_refusal(call, status_code) else None)
 
 
+def _by_status(status_code: int) -> Meaning:
+    """Return what an error status means by itself."""
+    return _MEANINGS.get(status_code, _OTHER_4XX if status_code < 500 else _5XX)
+
+
 def _is_refusal(call: AnyCall, status_code: int | None) -> bool:
     """Tell whether a status says by itself, whatever the body, that the update was not applied."""
-    if status_code is None or not 400 <= status_code < 500 or dialects.may_be_applied(call, status_code):
+    if status_code is None or status_code < 400 or dialects.may_be_applied(call, status_code):
         return False
-    return _MEANINGS.get(status_code, _OTHER_4XX).applied is False
+    return _by_status(status_code).applied is False
 
 
 def _error(

@@ -113,8 +113,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def _one_public_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let httpx trust one CA instead of some 140: it reads them for each client, which takes longer than most tests."""
     path = tmp_path_factory.mktemp("certifi") / "cacert.pem"
-    first, end, _ = Path(certifi.where()).read_text(encoding="ascii").partition("-----END CERTIFICATE-----\n")
-    path.write_text(first + end, encoding="ascii")
+    first, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----\n")
+    path.write_text(first + end, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(certifi, "where", lambda: str(path))
         yield

@@ -207,7 +207,6 @@ RESPONSES: dict[str, Case] = {
         "applied. Check the ids, and call again: sending the same values twice is safe.",
         PUT,
     ),
-    # A proxy may have put its own page in the place of a deployed server's 404.
     "404 of an import, without a word": Case(
         response(404, {"statusCode": 404}),
         None,
@@ -215,6 +214,7 @@ RESPONSES: dict[str, Case] = {
         "applied. Check the ids, and call again: sending the same values twice is safe.",
         PUT,
     ),
+    # A proxy may have put its own page in the place of a deployed server's 404.
     "404 of something else for an import": Case(
         response(404, PAGE),
         None,

@@ -432,9 +432,7 @@ def test_a_name_that_no_certificate_can_be_for_is_a_failure_to_connect() -> None
     assert ours.fileno() == -1
 
 
-def test_a_large_request_is_encrypted_piece_by_piece(
-    authority: trustme.CA, client_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_request_is_encrypted_piece_by_piece(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it at once would be a second copy in memory."""
     content = os.urandom(1_000_000)
     received = bytearray()
@@ -451,13 +449,11 @@ def test_a_large_request_is_encrypted_piece_by_piece(
         connection.sendall(b"all of it")
         until_closed(connection)
 
-    with RawServer(reads, tls=server_context(authority, "neptun.test")) as server:
-        stream = NetworkBackend().connect_tcp("127.0.0.1", server.port, PATIENCE)
-        secured = stream.start_tls(client_context, "neptun.test", PATIENCE)
-        monkeypatch.setattr(_Stream, "write", measured)
-        secured.write(content, PATIENCE)
-        assert secured.read(100, PATIENCE) == b"all of it"
-        secured.close()
+    stream = connect(reads)
+    monkeypatch.setattr(_Stream, "write", measured)
+    stream.write(content, PATIENCE)
+    assert stream.read(100, PATIENCE) == b"all of it"
+    stream.close()
     assert received == content
     assert max(pieces) < 100_000
 

@@ -64,16 +64,15 @@ class Visit:
         page = self.open(path)
         found = self.found
         found.headings = page.locator("h1").count()
-        violations = {"light": Axe().run(page, options=_RULES).response["violations"]}
+        violations = [("light", each) for each in Axe().run(page, options=_RULES).response["violations"]]
         for scheme in ("light", "dark") if in_dark else ("light",):
             page.emulate_media(color_scheme=scheme)
             looks, of_colours = page.evaluate(_CONTRAST, self.looks[scheme])
             self.looks[scheme] += looks
-            violations.setdefault(scheme, []).extend(of_colours)
+            violations += [(scheme, each) for each in of_colours]
         found.violations = [
             f"{scheme}: {each['id']}: {each['nodes'][0]['html'][:160]}"
-            for scheme in violations
-            for each in violations[scheme]
+            for scheme, each in violations
             if each["impact"] in ("serious", "critical")
         ]
         page.emulate_media(color_scheme="light")
@@ -95,21 +94,22 @@ class Visit:
 
 _RULES = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}}
 # The contrast of colours takes longer than all other rules together, and most of what has a text looks like something
-# before: it has the same tag, class and style, and so has each element around it. The first of these is examined.
+# before: it has the same tag, class and style, and so has each element around it. The first of these is examined,
+# by the axe that the other rules have brought into the page.
 _CONTRAST = """
 async known => {
   const look = each => each === document.body ? '' :
     `${look(each.parentElement)} ${each.tagName}.${each.getAttribute('class')}.${each.getAttribute('style')}`;
   const hasText = each => each.matches('input, select, textarea') ||
     [...each.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
-  const found = new Map(known.map(its => [its, null]));
-  for (const each of document.querySelectorAll('body *'))
-    if (hasText(each) && !found.has(look(each))) found.set(look(each), each);
-  const first = [...found].slice(known.length);
+  const seen = new Set(known), found = new Map();
+  for (const each of [...document.querySelectorAll('body *')].filter(hasText)) {
+    const its = look(each);
+    if (!seen.has(its) && !found.has(its)) found.set(its, each);
+  }
   const options = {resultTypes: ['violations'], runOnly: ['color-contrast']};
-  const include = first.map(([, each]) => each);
-  const violations = first.length ? (await axe.run({include}, options)).violations : [];
-  return [first.map(([its]) => its), violations];
+  const violations = found.size ? (await axe.run({include: [...found.values()]}, options)).violations : [];
+  return [[...found.keys()], violations];
 }
 """
 # Elements that reach over the edge, but for code, which wraps.
