@@ -4,13 +4,13 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .PHONY: help demo test test-contract sandbox generate check-generated record check-server lint-spec lint types check
 .PHONY: record-bulk spec-diff api-diff api-snapshot release portability mutation bench bench-quick profile docs docs-serve
-.PHONY: lock build clean
+.PHONY: matrix lock build clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 # PYTHON=… chooses another interpreter for .venv.
 PYTHON ?= $(shell scripts/find-python)
-REDOCLY := @redocly/cli@2.77.0
+NODE_TOOLS := @redocly/cli@2.77.0 typescript@5.9.3
 OASDIFF := github.com/oasdiff/oasdiff@v1.36.0
 
 #: Start here
@@ -23,10 +23,13 @@ demo: $(VENV)/.demo ## both updates, over HTTP, against the embedded Neptun
 
 # Even where the shell forbids bytecode: each of the many processes would compile everything again.
 test: export PYTHONDONTWRITEBYTECODE :=
-test: $(VENV)/.test $(VENV)/.wheels $(VENV)/.redocly $(VENV)/.oasdiff ## every test, with coverage
+test: $(VENV)/.test $(VENV)/.wheels $(VENV)/.node $(VENV)/.oasdiff ## every test, with coverage
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing
 
 #: Develop
+matrix: $(VENV)/.matrix ## the SDK on every Python here, lowest and newest versions
+	$(BIN)/nox $(addprefix --session=,$(SESSIONS)) -- $(OPTIONS)
+
 test-contract: $(VENV)/.test ## in seconds: what does not fit openapi.yaml, and where
 	$(BIN)/pytest -q tests/contract --ignore=tests/contract/test_schemathesis.py
 
@@ -43,7 +46,7 @@ types: $(VENV)/.check ## check types: mypy, pyright, pyrefly, the public names
 	$(BIN)/pyrefly check --preset strict tests/typing/api.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" pyright --ignoreexternal --verifytypes neptun_sdk
 
-lint-spec: $(VENV)/.check $(VENV)/.redocly ## lint openapi.yaml: its validator, Redocly's strict rules
+lint-spec: $(VENV)/.check $(VENV)/.node ## lint openapi.yaml: its validator, Redocly's strict rules
 	$(BIN)/openapi-spec-validator openapi.yaml
 	PATH="$(CURDIR)/$(BIN):$$PATH" REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
 		redocly lint --extends recommended-strict openapi.yaml
@@ -51,7 +54,7 @@ lint-spec: $(VENV)/.check $(VENV)/.redocly ## lint openapi.yaml: its validator, 
 check-generated: $(VENV)/.generate ## fail if generated/ is not what openapi.yaml gives
 	@$(BIN)/python scripts/generate.py --check
 
-spec-diff: $(VENV)/.check $(VENV)/.redocly $(VENV)/.oasdiff ## what changed in openapi.yaml since the release
+spec-diff: $(VENV)/.check $(VENV)/.node $(VENV)/.oasdiff ## what changed in openapi.yaml since the release
 	@$(BIN)/python scripts/spec_diff.py --check-version api/released.yaml openapi.yaml
 
 api-diff: $(VENV)/.check ## the same for the Python interface
@@ -107,14 +110,14 @@ lock: $(VENV)/.python ## newest versions of every dependency: constraints.txt
 		--group bench --group vendors --group integrations \
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file constraints.txt
 
-release: $(VENV)/.check $(VENV)/.wheels $(VENV)/.redocly $(VENV)/.oasdiff ## VERSION=x.y.z: check, build, try, commit, tag
+release: $(VENV)/.check $(VENV)/.wheels $(VENV)/.node $(VENV)/.oasdiff ## VERSION=x.y.z: check, build, try, commit, tag
 	@$(BIN)/python scripts/release.py "$(VERSION)"
 
 build: $(VENV)/.test ## the wheel and the sdist, into dist/
 	$(BIN)/python -m build --no-isolation
 
 clean: ## remove .venv and everything that was built
-	rm -rf $(VENV) dist docs/_build mutants .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) .nox dist docs/_build mutants .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		tests/portability/*/.build*
 
 # A failure leaves no environment behind, which later calls would use.
@@ -126,10 +129,11 @@ $(VENV)/.python:
 	@$(BIN)/pip install --quiet --disable-pip-version-check pip==26.3
 	@touch $@
 
-# One stamp for each dependency group: setting up again is a no-op until one of the two files changes.
-$(addprefix $(VENV)/.,demo generate test docs check mutation bench vendors): $(VENV)/.python pyproject.toml constraints.txt
+# One stamp for each dependency group: setting up again is a no-op until one of the two files changes. Python compiles
+# what it imports; pip would compile all of it, which takes as long as the rest.
+$(addprefix $(VENV)/.,demo generate test matrix docs check mutation bench vendors): $(VENV)/.python pyproject.toml constraints.txt
 	@echo "installing what '$(subst .,,$(notdir $@))' needs"
-	@$(BIN)/pip install --quiet --group $(subst .,,$(notdir $@)) --constraint constraints.txt --editable '.[sandbox]'
+	@$(BIN)/pip install --quiet --no-compile --group $(subst .,,$(notdir $@)) --constraint constraints.txt --editable '.[sandbox]'
 	@touch $@
 
 # What an installation of the wheel or the sdist downloads, so that their tests need no network.
@@ -139,10 +143,10 @@ $(VENV)/.wheels: $(VENV)/.python pyproject.toml constraints.txt
 	@rm -f $(VENV)/wheels/neptun_sdk-*
 	@touch $@
 
-# Both judge changes of openapi.yaml, and are commands of .venv/bin like the rest.
-$(VENV)/.redocly: $(VENV)/.test Makefile
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm install --global --silent --prefix $(VENV) $(REDOCLY)
-	@touch $@
+# Redocly and TypeScript become commands of .venv/bin like the rest. Without them their tests are skipped by name.
+$(VENV)/.node: $(VENV)/.test Makefile
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm install --global --silent --prefix $(VENV) $(NODE_TOOLS) && touch $@ || \
+		echo "npm is missing or failed: there is no Redocly and no TypeScript" >&2
 
 # Without Go there is no oasdiff: spec-diff then fails and says so, and its tests are skipped.
 $(VENV)/.oasdiff: $(VENV)/.python Makefile

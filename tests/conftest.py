@@ -1,11 +1,8 @@
 """Fixtures that every test may use. No test reaches further than loopback."""
 
 import gc
-import os
-import shutil
 import signal
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -19,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from neptun_sdk import NeptunClient
 from neptun_sdk.sandbox import Sandbox
 from neptun_sdk.sandbox.spec import load_spec
+from tests.needs import missing, require
 
 # A session that no message, log or repr may ever show; it looks like a real one.
 CANARY = "Fe26.2**canary-0123456789abcdef*CANARY_session_value*~sealed"
@@ -34,12 +32,6 @@ PROJECT: dict[str, object] = {
     "updated_at": "2025-02-16T18:42:11.000Z",
     "neptun_user_id": 1,
 }
-
-# Whether the tests that compare contracts can run. With SPEC_DIFF=strict, as in .ci/run, they fail instead of being
-# skipped.
-HAS_TOOLS = os.environ.get("SPEC_DIFF") == "strict" or all(
-    shutil.which(tool, path=sysconfig.get_path("scripts")) for tool in ("oasdiff", "redocly")
-)
 
 # Hypothesis fails an example that takes over 200 ms, as any may on a busy machine.
 settings.register_profile("busy machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -76,6 +68,15 @@ WITHOUT_COVERAGE = ("docs", "drills", "integrations")
 
 Respond = Callable[[httpx.Request], httpx.Response]
 ClientFor = Callable[[Respond], NeptunClient]
+
+
+def pytest_report_header() -> list[str]:
+    return missing()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        require(*mark.args)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

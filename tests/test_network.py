@@ -401,9 +401,9 @@ def test_bytes_that_are_not_tls_are_a_failure_to_read(connect: Connect) -> None:
         until_closed(connection)
 
     stream = connect(sends_plain_text)
-    with pytest.raises(httpcore.ReadError, match=r"^\[SSL: WRONG_VERSION_NUMBER\]"):
+    with pytest.raises(httpcore.ReadError, match=r"^\[SSL: "):
         stream.read(10, PATIENCE)
-    with pytest.raises(httpcore.WriteError, match="EOF occurred in violation of protocol"):
+    with pytest.raises(httpcore.WriteError):
         stream.write(b"x", PATIENCE)
 
 

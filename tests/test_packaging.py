@@ -152,11 +152,9 @@ def test_an_editable_install_holds_no_copy_of_anything(tmp_path: Path) -> None:
 FIND = "import neptun_sdk.sandbox.spec as spec; print(spec.__file__, len(spec.load_spec()['paths']), sep='\\n')"
 
 
+@pytest.mark.needs("git", "a checkout")
 def test_a_zip_of_the_repository_and_a_checkout_without_links_have_the_contract(tmp_path: Path) -> None:
-    git = shutil.which("git")
-    if git is None or not (ROOT / ".git").exists():
-        pytest.skip("this is no checkout")
-    for name in run(git, "-C", str(ROOT), "ls-files", "-z").split("\0"):
+    for name in run("git", "-C", str(ROOT), "ls-files", "-z").split("\0"):
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_symlink():

@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sysconfig
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +13,12 @@ import pytest
 from neptun_sdk.sandbox import Sandbox
 
 PAGE = Path(__file__).parent.parent / "docs" / "languages" / "published-examples.md"
-TYPESCRIPT = "typescript@5.9.3"
 OPTIONS = ["--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", "commonjs"]
 HOST = "https://neptun-webui.vercel.app"
-# Without a network, npx gives up in seconds.
-NPM = {
-    "npm_config_fetch_retries": "1",
-    "npm_config_fetch_retry_mintimeout": "1000",
-    "npm_config_fetch_timeout": "10000",
-}
 # The environment's own Node, if there is one.
 PATH = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}"
+
+pytestmark = pytest.mark.needs("TypeScript")
 
 # As they stand on the two pages of the contract.
 PROJECT_INTERFACES = """\
@@ -90,32 +83,10 @@ FUNCTIONS = {
 
 
 def run(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
-    program = shutil.which(command[0], path=PATH)
-    if program is None:
-        return subprocess.CompletedProcess(command, 127, "", f"there is no {command[0]} on the PATH")
-    environment = {**os.environ, **NPM, "PATH": PATH}
+    environment = {**os.environ, "PATH": PATH}
     return subprocess.run(
-        [program, *command[1:]], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
-
-
-def tsc(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return run(folder, "npx", "--yes", "-p", TYPESCRIPT, "tsc", *arguments)
-
-
-def require_typescript(folder: Path) -> None:
-    """Skip a test without Node and TypeScript; where every change is tested, that is a failure."""
-    done = tsc(folder, "--version")
-    if done.stdout.strip() != f"Version {TYPESCRIPT.partition('@')[2]}":
-        reason = f"{TYPESCRIPT} does not run here: {textwrap.shorten(done.stdout + done.stderr, 200)}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def _typescript(tmp_path_factory: pytest.TempPathFactory) -> None:
-    require_typescript(tmp_path_factory.mktemp("typescript"))
 
 
 def program(name: str, fields: dict[str, str], neptun: Sandbox) -> str:
@@ -130,12 +101,11 @@ def program(name: str, fields: dict[str, str], neptun: Sandbox) -> str:
     return f"export {{}}\n{interfaces}\n{function}\n{use}\n"
 
 
-@pytest.mark.usefixtures("_typescript")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_published_function_updates(name: str, neptun: Sandbox, tmp_path: Path) -> None:
     fields = FUNCTIONS[name][2]
     (tmp_path / "example.ts").write_text(program(name, fields, neptun), encoding="utf-8")
-    compiled = tsc(tmp_path, *OPTIONS, "example.ts")
+    compiled = run(tmp_path, "tsc", *OPTIONS, "example.ts")
     assert compiled.returncode == 0, compiled.stdout
     done = run(tmp_path, "node", "example.js")
     assert done.returncode == 0, done.stderr
@@ -145,23 +115,9 @@ def test_the_published_function_updates(name: str, neptun: Sandbox, tmp_path: Pa
     assert row == stored
 
 
-@pytest.mark.usefixtures("_typescript")
 def test_a_field_that_the_contract_does_not_have_is_an_error(neptun: Sandbox, tmp_path: Path) -> None:
     """Else the test above would show nothing about types."""
     (tmp_path / "example.ts").write_text(program("updateProject", {"nmae": "x"}, neptun), encoding="utf-8")
-    compiled = tsc(tmp_path, *OPTIONS, "--noEmit", "example.ts")
+    compiled = run(tmp_path, "tsc", *OPTIONS, "--noEmit", "example.ts")
     assert compiled.returncode != 0
     assert "does not exist in type 'UpdateProjectRequest'" in compiled.stdout
-
-
-WITHOUT_NODE = {"here": ("", pytest.skip.Exception), "in CI": ("true", pytest.fail.Exception)}
-
-
-@pytest.mark.parametrize(("ci", "outcome"), WITHOUT_NODE.values(), ids=WITHOUT_NODE)
-def test_without_node_the_tests_are_skipped_but_fail_in_ci(
-    ci: str, outcome: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CI", ci)
-    monkeypatch.setitem(globals(), "PATH", str(tmp_path))
-    with pytest.raises(outcome, match=r"typescript@5\.9\.3 does not run here: there is no npx on the PATH"):
-        require_typescript(tmp_path)

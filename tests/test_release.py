@@ -17,16 +17,11 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from tests.conftest import HAS_TOOLS
-
 ROOT = Path(__file__).parent.parent
 BIN = Path(sysconfig.get_path("scripts"))
 # Filled by the Makefile, so that these tests need no network.
 WHEELS = ROOT / ".venv" / "wheels"
-pytestmark = [
-    pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),
-    pytest.mark.skipif(not HAS_TOOLS, reason="without Go there is no oasdiff"),
-]
+pytestmark = pytest.mark.needs("git", "oasdiff", "Redocly")
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "dist", "mutants", "tests", "docs")
 VERSION = "0.2.0"
 CHECKS = f"check test:\n\t@{BIN / 'ruff'} check --no-cache neptun_sdk\n"

@@ -15,10 +15,8 @@ import spec_diff
 import yaml
 from changes import LEVELS, Change, Level, at_least, highest, is_enough, parse
 
-from tests.conftest import HAS_TOOLS
-
 ROOT = Path(__file__).parent.parent
-needs_tools = pytest.mark.skipif(not HAS_TOOLS, reason="without Go there is no oasdiff")
+needs_tools = pytest.mark.needs("oasdiff", "Redocly")
 
 Node = dict[str, Any]
 PROJECT = "/api/users/{user_id}/projects/{project_id}"

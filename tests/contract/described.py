@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import attrs
 import yaml
@@ -186,6 +187,17 @@ class Described:
         """The schema of what stands in the envelope; an empty one if that is not one property."""
         properties = list(self.response.properties.values())
         return properties[0] if len(properties) == 1 else Schema({})
+
+
+def written(annotation: Any) -> str:
+    """Return a type as code spells it: the words of ``typing`` differ from one version of Python to the next."""
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join(map(written, get_args(annotation)))
+    if get_origin(annotation) is Literal:
+        return f"Literal[{', '.join(map(repr, get_args(annotation)))}]"
+    if annotation is NoneType:
+        return "None"
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 def sample(schema: Schema, text: str) -> Any:

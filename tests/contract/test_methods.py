@@ -8,7 +8,7 @@ import pytest
 
 from neptun_sdk import ArgumentError, NeptunError
 from neptun_sdk.arguments import check_fields
-from tests.contract.described import COMPLETE, DESCRIBED, DESCRIBED_METHODS, METHODS, ROWS, sample
+from tests.contract.described import COMPLETE, DESCRIBED, DESCRIBED_METHODS, METHODS, ROWS, sample, written
 
 POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
@@ -79,7 +79,8 @@ def test_a_field_has_the_type_of_the_contract(name: str) -> None:
             pytest.fail(f"{field} of {name} is no text: teach its type to check_fields in neptun_sdk/arguments.py")
         found = hints.get(field)
         assert found == expected, (
-            f"change {field} of {name}() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, to {expected}"
+            f"change {field} of {name}() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, "
+            f"to {written(expected)}"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 import pytest
 
 import neptun_sdk
-from tests.contract.described import DESCRIBED, DESCRIBED_ROWS, ROWS, SPEC, Schema
+from tests.contract.described import DESCRIBED, DESCRIBED_ROWS, ROWS, SPEC, Schema, written
 
 
 def fields(name: str) -> dict[str, dataclasses.Field[Any]]:
@@ -64,7 +64,7 @@ def test_a_resource_has_the_types_of_its_schema(name: str) -> None:
     for field, schema in DESCRIBED[name].resource.properties.items():
         expected = schema.type | None if field in optional_fields(name) else schema.type
         found = fields(name)[field].type if field in fields(name) else "missing"
-        assert found == expected, f"change {field} of {where(name)} from {found} to {expected}"
+        assert found == expected, f"change {field} of {where(name)} from {written(found)} to {written(expected)}"
 
 
 @pytest.mark.parametrize("name", DESCRIBED_ROWS)

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.needs import require
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -51,22 +52,12 @@ def site(built: Path) -> Iterator[str]:
             thread.join()
 
 
-def require_chromium() -> str:
-    """Return where Chromium is; skip a test without it, except where every change is tested."""
-    if CHROMIUM is None:
-        reason = "there is no Chromium: apt install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-    return CHROMIUM
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, without a window."""
-    path = require_chromium()
+    require("Chromium")
     with (
         sync_playwright() as playwright,
-        contextlib.closing(playwright.chromium.launch(executable_path=path, args=FLAGS, headless=True)) as launched,
+        contextlib.closing(playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)) as launched,
     ):
         yield launched

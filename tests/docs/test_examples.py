@@ -163,7 +163,7 @@ def test_every_python_block_is_found() -> None:
     assert len(EXAMPLES) == fences >= 25
 
 
-@pytest.mark.skipif(BASH is None or shutil.which("curl") is None, reason="there is no bash, or no curl")
+@pytest.mark.needs("bash", "curl")
 @pytest.mark.parametrize("command", RUN, ids=lambda each: f"{each.page.relative_to(ROOT).as_posix()}:{each.line}")
 def test_the_shell_command_runs_and_prints_what_the_page_shows(
     command: Command, neptun: Sandbox, tmp_path: Path

@@ -245,15 +245,3 @@ def picture(page: Page, name: str) -> Path:
     path = SCREENSHOTS / f"{name}.png"
     page.screenshot(path=path, full_page=True)
     return path
-
-
-@pytest.mark.parametrize(
-    ("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)], ids=["here", "in CI"]
-)
-def test_without_chromium_the_tests_are_skipped_but_fail_in_ci(
-    ci: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CI", ci)
-    monkeypatch.setattr(conftest, "CHROMIUM", None)
-    with pytest.raises(outcome, match="there is no Chromium"):
-        conftest.require_chromium()

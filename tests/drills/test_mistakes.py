@@ -144,8 +144,8 @@ CASES = {
         "        source_type: SourceType | None = None,\n",
         "        source_type: str | None = None,\n",
         "change source_type of update_project_import() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, "
-        "to typing.Union[typing.Literal['github', 'local_folder', 'github_repository_installation', "
-        "'public_github_repository_url'], str, NoneType]",
+        "to Literal['github', 'local_folder', 'github_repository_installation', 'public_github_repository_url'] "
+        "| str | None",
     ),
     "another type that is returned": (
         "test_methods.py",
@@ -190,7 +190,7 @@ CASES = {
         MODELS,
         "    project_id: int\n",
         "    project_id: str\n",
-        "change project_id of ProjectImport in neptun_sdk/models.py from <class 'str'> to <class 'int'>",
+        "change project_id of ProjectImport in neptun_sdk/models.py from str to int",
     ),
     "a field of a resource that may be missing": (
         "test_resources.py",

@@ -16,13 +16,13 @@ NOT_IN_THE_METHOD = [
     "change update_project() in neptun_sdk/client.py: it takes the keywords ['name', 'description', 'project_kind', "
     "'programming_language']",
     "change project_kind of update_project() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, to "
-    "typing.Union[typing.Literal['web-site', 'web-service', 'web-app'], str, NoneType]",
+    "Literal['web-site', 'web-service', 'web-app'] | str | None",
 ]
 NOT_IN_THE_RESOURCE = [
     "change Project in neptun_sdk/models.py to the fields ['id', 'name', 'description', 'project_kind', "
     "'programming_language', 'created_at', 'updated_at', 'neptun_user_id']",
-    "change project_kind of Project in neptun_sdk/models.py from missing to typing.Union[typing.Literal['web-site', "
-    "'web-service', 'web-app'], str]",
+    "change project_kind of Project in neptun_sdk/models.py from missing to Literal['web-site', 'web-service', "
+    "'web-app'] | str",
     "change the docstring of Project in neptun_sdk/models.py: there is no ['project_type']",
 ]
 NO_ALIAS = [

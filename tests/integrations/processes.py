@@ -1,14 +1,11 @@
 """Cases in processes of their own: the tools of these tests patch httpx, sockets or threads for good."""
 
-import importlib.metadata
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 CASES = Path(__file__).parent / "cases"
 # The session of every case. Tools quote source code, in which no eight letters in a row of it occur.
@@ -18,17 +15,6 @@ _LOOPBACK_ONLY = Path(__file__).parent / "loopback_only"
 _TIMEOUT = 60  # seconds; a case takes one or two
 # Nothing else of the environment is passed on, so that no setting of this machine reaches a tool.
 _KEPT = ("HOME", "LANG", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
-
-
-def require(distribution: str) -> None:
-    """Skip the test if a package is not installed, as some have no wheel for every Python; in CI that is a failure."""
-    try:
-        importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        reason = f"{distribution} is not installed"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
 
 
 def run(*arguments: str, base_url: str = "http://127.0.0.1:9", **environment: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from neptun_sdk.sandbox import Sandbox
 from tests.bulk.runs import disagreements, lines, renames
-from tests.integrations.processes import CASES, require, run
+from tests.integrations.processes import CASES, run
+from tests.needs import require
 
 ROWS = 400
 

@@ -3,7 +3,8 @@
 import json
 
 from neptun_sdk.sandbox import Sandbox
-from tests.integrations.processes import require, run_case
+from tests.integrations.processes import run_case
+from tests.needs import require
 
 
 def test_a_hundred_greenlets_call_at_once(neptun: Sandbox) -> None:

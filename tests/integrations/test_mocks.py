@@ -7,7 +7,8 @@ import pytest
 
 from neptun_sdk import NeptunClient, NotFoundError
 from tests.conftest import CANARY, PROJECT
-from tests.integrations.processes import CASES, require, run
+from tests.integrations.processes import CASES, run
+from tests.needs import require
 
 
 def run_pytest(file: str, *options: str) -> str:

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.integrations.processes import require, run_case, shows_cookie
+from tests.integrations.processes import run_case, shows_cookie
 from tests.integrations.recording_server import BREAK, RecordingServer, recording_server
+from tests.needs import require
 
 SETTINGS = {
     "NEW_RELIC_DEVELOPER_MODE": "true",  # sends nothing

@@ -1,8 +1,8 @@
-"""The other tests of this folder rely on this: cases reach loopback only, and CI skips none."""
+"""The other tests of this folder rely on this: cases reach loopback only."""
 
 import pytest
 
-from tests.integrations.processes import COOKIE, require, run, shows_cookie
+from tests.integrations.processes import COOKIE, run, shows_cookie
 from tests.integrations.recording_server import recording_server
 
 REFUSED = {
@@ -20,18 +20,6 @@ def test_a_case_reaches_no_other_machine(statement: str, text: str) -> None:
 def test_a_case_reaches_loopback() -> None:
     with recording_server() as server:
         run("-c", f"import socket; socket.create_connection(('127.0.0.1', {server.server_port}))")
-
-
-def test_a_missing_package_skips_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CI", raising=False)
-    with pytest.raises(pytest.skip.Exception, match="no-such-package is not installed"):
-        require("no-such-package")
-
-
-def test_a_missing_package_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CI", "true")
-    with pytest.raises(pytest.fail.Exception, match="no-such-package is not installed"):
-        require("no-such-package")
 
 
 def test_part_of_the_cookie_counts_as_the_cookie() -> None:

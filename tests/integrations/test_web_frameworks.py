@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.integrations.processes import require, run_case
+from tests.integrations.processes import run_case
+from tests.needs import require
 
 # The times of a project as each writes them: created_at and updated_at.
 WRITTEN = {
@@ -26,8 +27,7 @@ VALIDATION = (
 
 @pytest.fixture(scope="module")
 def results() -> Any:
-    for distribution in ("fastapi", "flask", "pydantic"):
-        require(distribution)
+    require("fastapi", "flask", "pydantic")
     return run_case("web_frameworks.py")
 
 

@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from typing import Any
@@ -83,7 +82,7 @@ def test_every_link_has_its_target_and_nothing_is_fetched(neptun: Sandbox) -> No
     assert shown.fetched == ["data:,"]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+@pytest.mark.needs("curl")
 def test_every_curl_line_works_as_it_stands(neptun: Sandbox) -> None:
     lines = [block for block in open_page(neptun).blocks if block.startswith("curl")]
     assert len(lines) == len(load_operations())
