@@ -107,7 +107,7 @@ lock: $(VENV)/.python ## newest versions of every dependency: constraints.txt
 	$(BIN)/pip install --quiet uv==0.13.9
 	$(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --extra sandbox --extra bulk --extra dask \
 		--group docs --group check --group mutation \
-		--group bench --group vendors --group integrations \
+		--group bench --group vendors --group integrations --group matrix \
 		--no-header --no-annotate --no-emit-index-url --quiet --output-file constraints.txt
 
 release: $(VENV)/.check $(VENV)/.wheels $(VENV)/.node $(VENV)/.oasdiff ## VERSION=x.y.z: check, build, try, commit, tag

@@ -99,6 +99,7 @@ def test_markdown_has_a_line_for_each_contender() -> None:
     assert any("| **neptun-sdk** | 7.40 MiB | | | at most 100 MiB: met |" in line for line in lines)
 
 
+@pytest.mark.needs("matplotlib")
 def test_plot_names_every_contender_value_and_direction(tmp_path: Path) -> None:
     """The SVG keeps its text as text, so that a reader can search it."""
     from bench.plot import plot
@@ -112,6 +113,7 @@ def test_plot_names_every_contender_value_and_direction(tmp_path: Path) -> None:
     assert {"300 µs, 1.00 \u00d7", "270 µs, 0.90 \u00d7", "15,900 µs, 53.00 \u00d7", "7.40 MiB"} <= set(texts)
 
 
+@pytest.mark.needs("matplotlib")
 def test_plot_is_the_same_for_the_same_rows(tmp_path: Path) -> None:
     from bench.plot import plot
 
@@ -120,6 +122,7 @@ def test_plot_is_the_same_for_the_same_rows(tmp_path: Path) -> None:
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "other.svg").read_bytes()
 
 
+@pytest.mark.needs("matplotlib")
 def test_axes_are_linear_from_zero_and_a_huge_bar_is_cut_off() -> None:
     from bench.plot import figure
     from matplotlib.patches import Rectangle

@@ -15,6 +15,7 @@ from tests.bulk.runs import disagreements, lines, renames, start, statuses, time
 ROWS, KILLS, WORKERS = 2_500, 10, 8
 
 
+@pytest.mark.soak
 @pytest.mark.without_coverage
 def test_ten_kills_lose_no_row_and_every_row_that_is_sent_twice_is_said(recorded: Sandbox, tmp_path: Path) -> None:
     updates, journal = renames(recorded, ROWS), tmp_path / "journal.jsonl"

@@ -50,6 +50,7 @@ def faults(neptun: Sandbox) -> Generator[None]:
         yield
 
 
+@pytest.mark.soak
 @pytest.mark.without_coverage
 def test_the_journal_and_the_server_agree_row_by_row(recorded: Sandbox, tmp_path: Path) -> None:
     """A row of a project that is missing may stay unknown: refused at last, but only after another failure."""

@@ -24,6 +24,7 @@ expected-statuses = ["2xx", "400", "403", "404"]
 """
 
 
+@pytest.mark.soak
 @pytest.mark.without_coverage
 def test_schemathesis_finds_nothing(neptun: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").write_text(CONFIG.format(session_cookie=neptun.session_cookie))

@@ -23,6 +23,7 @@ LARGE = "x" * 16_000_000  # more than the buffers between two sockets take
 PATIENCE = 50  # seconds; nothing in this file takes any
 
 
+@pytest.mark.soak
 @pytest.mark.without_coverage
 def test_no_response_is_lost_or_crossed_under_64_threads_and_10_000_calls() -> None:
     with (
