@@ -8,6 +8,8 @@ SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Without bytecode, each of the many processes would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 # PYTHON=… chooses another interpreter for .venv.
 PYTHON ?= $(shell scripts/find-python)
 NODE_TOOLS := @redocly/cli@2.77.0 typescript@5.9.3
@@ -21,8 +23,6 @@ help: ## list the targets
 demo: $(VENV)/.demo ## both updates, over HTTP, against the embedded Neptun
 	@$(BIN)/python scripts/demo.py
 
-# Even where the shell forbids bytecode: each of the many processes would compile everything again.
-test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.test $(VENV)/.wheels $(VENV)/.node $(VENV)/.oasdiff ## every test, with coverage
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing
 
@@ -129,11 +129,12 @@ $(VENV)/.python:
 	@$(BIN)/pip install --quiet --disable-pip-version-check pip==26.3
 	@touch $@
 
-# One stamp for each dependency group: setting up again is a no-op until one of the two files changes. Python compiles
-# what it imports; pip would compile all of it, which takes as long as the rest.
+# One stamp for each dependency group: setting up again is a no-op until one of the two files changes. compileall uses
+# every core, and pip one. It fails for the templates of some packages, which are no Python.
 $(addprefix $(VENV)/.,demo generate test matrix docs check mutation bench vendors): $(VENV)/.python pyproject.toml constraints.txt
 	@echo "installing what '$(subst .,,$(notdir $@))' needs"
 	@$(BIN)/pip install --quiet --no-compile --group $(subst .,,$(notdir $@)) --constraint constraints.txt --editable '.[sandbox]'
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 # What an installation of the wheel or the sdist downloads, so that their tests need no network.

@@ -38,6 +38,8 @@ os.environ["PATH"] = os.pathsep.join([*map(str, PYENV.glob("versions/3.*/bin")),
 FOUND = [version for version in VERSIONS if shutil.which(f"python{version}")]
 TESTED = f"{sys.version_info.major}.{sys.version_info.minor}"  # by `make test`, in .venv
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile everything again
+
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
 
