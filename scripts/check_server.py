@@ -3,7 +3,7 @@
 The contract has no operation that reads, so this writes: to a scratch project and a scratch import, named by
 ``NEPTUN_PROJECT_ID`` and ``NEPTUN_IMPORT_ID``, of the user of ``NEPTUN_USER_ID`` and ``NEPTUN_SESSION_COOKIE``, on the
 server at ``NEPTUN_BASE_URL``; and only with ``CONFIRM=yes``. The exit code is 1 if the server differs in a way that the
-SDK does not know, and 2 if the dialect cannot be found out.
+SDK does not know, and 2 if the dialect cannot be found out, or if there is no such import.
 """
 
 import os
@@ -188,6 +188,14 @@ def main() -> None:
     dialect = {"200 envelope": "documented", "200 bare row": "deployed"}.get(first)
     if dialect is None:
         print(f"\nNeither dialect responds to the first update like this ({first}): check the session and the ids.")
+        sys.exit(2)
+    # Each dialect takes this update of an import, unless there is none.
+    of_import = next(outcome for probe, outcome in outcomes if probe.case == "PUT source_path")
+    if of_import in ("401", "404"):
+        print(
+            f"\nProject {found['project_id']} has no import {found['import_id']} that this user may update "
+            f"({of_import}): check NEPTUN_IMPORT_ID."
+        )
         sys.exit(2)
     print(f"\nThe server speaks the {dialect} dialect: use dialect={dialect!r}, or NEPTUN_DIALECT={dialect}.")
     unknown = [probe.case for probe, outcome in outcomes if "NOT KNOWN" in verdict(probe, outcome)]

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from werkzeug.wrappers import Request, Response
 
+from neptun_sdk.dialects import DIALECTS
+from neptun_sdk.models import Dialect
 from neptun_sdk.sandbox import Sandbox
 from neptun_sdk.sandbox.app import App
 
@@ -53,6 +55,16 @@ def test_a_deployed_server_differs_only_where_the_sdk_knows(deployed: Sandbox) -
     assert "use dialect='deployed', or NEPTUN_DIALECT=deployed" in done.stdout
     assert done.stdout.count("different, known") == 16
     assert "NOT KNOWN" not in done.stdout
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_an_import_that_is_missing_is_not_a_difference(dialect: Dialect) -> None:
+    with Sandbox(dialect) as server:
+        done = check(server, NEPTUN_IMPORT_ID="999")
+    assert done.returncode == 2
+    assert "Project 789 has no import 999 that this user may update" in done.stdout
+    assert "check NEPTUN_IMPORT_ID" in done.stdout
+    assert "The SDK does not know" not in done.stdout
 
 
 def test_a_difference_that_the_sdk_does_not_know_is_found(neptun: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
