@@ -4,9 +4,9 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
@@ -16,6 +16,8 @@ from neptun_sdk.models import Dialect
 from neptun_sdk.sandbox.spec import Operation, load_operations
 from neptun_sdk.sandbox.state import RESOURCES, USER_ID, Account, Resource, Row, State
 from neptun_sdk.session import COOKIE_NAME
+
+_MAX_DEPTH = 500  # of JSON
 
 
 @dataclass(frozen=True)
@@ -70,39 +72,37 @@ class Api(ABC):
     def respond(self, request: Request) -> Response:
         """Respond to a request."""
         try:
-            response = self._respond(request)
+            return self._respond(request)
         except NotFound:
-            response = self.unknown_route(request)
+            return self.unknown_route(request)
         except MethodNotAllowed as exc:
-            response = self.unknown_method(request, sorted(exc.valid_methods or ()))
+            return self.unknown_method(request, sorted(exc.valid_methods or ()))
         except RejectedError as exc:
-            response = exc.response
-        return self.finish(request, response)
+            return exc.response
 
     def _respond(self, request: Request) -> Response:
         # Leading slashes would be taken together, or for the start of a host.
-        target: str = request.environ.get("REQUEST_URI") or request.environ["PATH_INFO"]
-        if target.startswith("//"):
+        if raw_path(request).startswith("//"):
             raise NotFound
-        name, texts = self._routes.match(self.route_path(request.path), request.method)
+        name, texts = self._routes.match(self.route_path(request), request.method)
         operation = self.operations[name]
-        self.check_size(request)
-        account = self.state.account_of(request.cookies.get(COOKIE_NAME))
+        account = self.account(request)
         if account is None:
             raise RejectedError(self.no_session(request))
+        self.check_size(request)
         ids = self.check_parameters(request, operation, texts)
         row = self.check_access(request, account, ids)
         body = self.read_body(request, operation) if operation.body else {}
         call = Call(operation, row, body, self.state)
         return self.success(operation, self.handlers[name](call))
 
-    def route_path(self, path: str) -> str:
+    def route_path(self, request: Request) -> str:
         """Return the path by which to look for a route."""
-        return path
+        return request.path
 
-    def finish(self, _request: Request, response: Response, /) -> Response:
-        """Give a response what every response has."""
-        return response
+    def account(self, request: Request) -> Account | None:
+        """Return the user to whom the session of a request belongs, or None."""
+        return self.state.account_of(request.cookies.get(COOKIE_NAME))
 
     def check_size(self, request: Request, /) -> None:  # noqa: B027
         """Reject a request that is too large; by default none is."""
@@ -171,27 +171,56 @@ class Api(ABC):
                     )
 
 
-def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a response of UTF-8 JSON."""
+def raw_target(request: Request) -> str:
+    """Return the path and the query of a request as they were sent: percent-encoded."""
+    return re.sub(r"^\w+://[^/?]*", "", request.environ["REQUEST_URI"])
+
+
+def raw_path(request: Request) -> str:
+    """Return the path of a request as it was sent."""
+    return raw_target(request).partition("?")[0]
+
+
+def json_response(
+    body: object, status: int | str = 200, headers: Mapping[str, str] | None = None, *, indent: int | None = None
+) -> Response:
+    """Return a response of UTF-8 JSON; a ``status`` may have a reason phrase of its own."""
     # A lone surrogate has no UTF-8 form; the escape that takes its place is valid JSON.
-    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    content = json.dumps(body, ensure_ascii=False, indent=indent).encode("utf-8", "backslashreplace")
     return Response(content, status, headers, content_type="application/json")
 
 
-def decode_json(content: bytes, errors: str = "strict") -> Any:
+def decode_json(content: bytes) -> Any:
     """Decode UTF-8 JSON.
-
-    Args:
-        content: What to decode.
-        errors: What to do with bytes that are not UTF-8, as `bytes.decode` takes it.
 
     Raises:
         ValueError: It is not JSON. Python's reader alone would take ``NaN``, and numbers too large for a float.
     """
+    return load_json(content.decode(), _STRICT)
+
+
+def load_json(text: str, decoder: json.JSONDecoder) -> Any:
+    """Decode JSON.
+
+    Raises:
+        ValueError: It is not JSON, or is nested so deeply that Python could not encode it again.
+    """
     try:
-        return json.loads(content.decode("utf-8", errors), parse_float=_finite, parse_constant=_finite)
+        decoded = decoder.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    level = [decoded]
+    for _ in range(_MAX_DEPTH):
+        level = [item for each in level for item in _items(each)]
+        if not level:
+            return decoded
+    raise ValueError("nested too deeply")
+
+
+def _items(value: object) -> Collection[object]:
+    if isinstance(value, dict):
+        return cast("Row", value).values()
+    return cast("list[object]", value) if isinstance(value, list) else ()
 
 
 def _finite(text: str) -> float:
@@ -199,6 +228,9 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text} is not a JSON number")
     return number
+
+
+_STRICT = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def quoted(options: list[str]) -> str:

@@ -5,28 +5,38 @@ import inspect
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 import httpx
 from werkzeug.wrappers import Request, Response
 
+from neptun_sdk._contract import CONTRACT
+from neptun_sdk._version import __version__
 from neptun_sdk.models import Dialect
 from neptun_sdk.sandbox.api import Api, decode_json, json_response
 from neptun_sdk.sandbox.deployed import DeployedApi
 from neptun_sdk.sandbox.documented import DocumentedApi
+from neptun_sdk.sandbox.gate import refused
 from neptun_sdk.sandbox.reference import page
 from neptun_sdk.sandbox.script import Script, Step, phrase
 from neptun_sdk.sandbox.spec import load_spec
 from neptun_sdk.sandbox.state import State
 
 MAX_REQUESTS = 1_000  # how many are remembered
-CONTROL = "/_sandbox/"
+MAX_RECORDED = 16 * 1024 * 1024  # bytes of their bodies
+CONTROL = "/_sandbox"
 READ_TIMEOUT = "neptun_sandbox.read_timeout"  # in the WSGI environment: how many seconds the caller waits
 
 # Nothing on the reference needs more, and no other site may show it: it has a session in it.
 _PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+# Any other response, scripted ones included, runs nothing in a browser.
+_INERT_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
 }
 _NOTES: Mapping[Dialect, str] = {
     "documented": "This is an embedded Neptun: the curl lines below work as they stand, and the Python does once the "
@@ -67,6 +77,27 @@ class RecordedRequest:
     status: int | None
 
 
+class _Received(NamedTuple):
+    """A request as it came in: its body takes much more memory once it is decoded."""
+
+    method: str
+    path: str
+    content: bytes
+    status: int | None
+
+    def recorded(self) -> RecordedRequest:
+        return RecordedRequest(self.method, self.path, _decoded(self.content), self.status)
+
+
+class _Record(deque[_Received]):
+    """The newest requests, within limits."""
+
+    def append(self, received: _Received, /) -> None:
+        super().append(received)
+        while len(self) > MAX_REQUESTS or (len(self) > 1 and sum(len(each.content) for each in self) > MAX_RECORDED):
+            self.popleft()
+
+
 class App:
     """A WSGI app that speaks one dialect. It may be called from many threads at once.
 
@@ -80,13 +111,14 @@ class App:
         self.api: Api = _APIS[dialect](self.state)
         self.script: Script = Script()
         self._lock = threading.Lock()
-        self._requests: deque[RecordedRequest] = deque(maxlen=MAX_REQUESTS)
+        self._requests = _Record()
         self.stopping: threading.Event = threading.Event()  # ends every delay
         self._controls: Mapping[tuple[str, str], Callable[..., object]] = {
             ("POST", "fail-next"): self.script.fail_next,
             ("POST", "respond"): self.script.respond,
             ("POST", "reset"): self.reset,
-            ("GET", "requests"): lambda: [asdict(request) for request in self.requests()],
+            ("GET", "requests"): lambda: [vars(request) for request in self.requests()],
+            ("GET", ""): lambda: {"version": __version__, "dialect": dialect, "contract": CONTRACT},
         }
 
     def reset(self) -> None:
@@ -99,30 +131,31 @@ class App:
     def requests(self) -> list[RecordedRequest]:
         """Return the requests that came in, oldest first."""
         with self._lock:
-            return list(self._requests)
+            received = list(self._requests)
+        return [each.recorded() for each in received]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
-        if request.path.startswith(CONTROL):
-            return self._control(request)(environ, start_response)
         if _is_browser_at_root(request):
             return self._reference(request)(environ, start_response)
-        try:
-            content = request.get_data()
-        except ValueError:
-            refusal = _refused(400, "the body is not in chunks as its headers say", {"Connection": "close"})
-            return refusal(environ, start_response)
+        is_control = f"{request.path}/".startswith(f"{CONTROL}/")
+        response = self._control(request) if is_control else self._respond(request)
+        response.headers.update(_INERT_HEADERS)
+        return response(environ, start_response)
+
+    def _respond(self, request: Request) -> Response:
+        """Respond to a request to the API, or as scripted."""
+        content = request.get_data()
         step = self.script.take()
         response = self.api.respond(request) if step.status is None else self._scripted(request, step, step.status)
         status = None if step.disconnect else response.status_code
         # Before the response is sent: who has it must find its request in the record.
-        recorded = RecordedRequest(request.method, request.path, _decoded(content), status)
         with self._lock:
-            self._requests.append(recorded)
-        self._wait(step.delay, environ.get(READ_TIMEOUT))
+            self._requests.append(_Received(request.method, request.path, content, status))
+        self._wait(step.delay, request.environ.get(READ_TIMEOUT))
         if step.disconnect:
             raise Disconnected
-        return response(environ, start_response)
+        return response
 
     def _scripted(self, request: Request, step: Step, status: int) -> Response:
         if step.content is not None:
@@ -130,7 +163,7 @@ class App:
             # Not even the type that werkzeug gives a response without one.
             response.headers.clear()
         else:
-            response = self.api.finish(request, self.api.error(request, status, phrase(status)))
+            response = self.api.error(request, status, phrase(status))
         response.headers.update(step.headers)
         return response
 
@@ -153,19 +186,22 @@ class App:
 
     def _control(self, request: Request) -> Response:
         """Respond to a request to the sandbox itself."""
-        name = request.path.removeprefix(CONTROL)
+        name = request.path.removeprefix(CONTROL).removeprefix("/")
         allowed = [method for method, known in self._controls if known == name]
         if not allowed:
-            names = ", ".join(f"{method} {CONTROL}{known}" for method, known in self._controls)
-            return _refused(404, f"there is no {request.path}, only {names}")
+            names = ", ".join(f"{method} {CONTROL}/{known}".removesuffix("/") for method, known in self._controls)
+            return refused(404, f"there is no {request.path}, only {names}")
         if request.method not in allowed:
-            return _refused(405, f"{request.path} takes {allowed[0]} only", {"Allow": allowed[0]})
+            return refused(405, f"{request.path} takes {allowed[0]} only", {"Allow": allowed[0]})
+        content = request.get_data()
+        # A page of another site can send the other types without asking first.
+        if (content or request.mimetype) and request.mimetype != "application/json":
+            return refused(415, f"{request.path} takes application/json only: send it as the Content-Type")
         try:
-            options = decode_json(request.get_data() or b"{}")
             control = self._controls[request.method, name]
-            result = control(**_arguments(control, options))
+            result = control(**_arguments(control, decode_json(content or b"{}")))
         except ValueError as exc:
-            return _refused(400, str(exc))
+            return refused(400, str(exc))
         return json_response({"ok": True} if result is None else result)
 
 
@@ -185,7 +221,8 @@ class InProcessTransport(httpx.BaseTransport):
         timeout = request.extensions.get("timeout", {}).get("read")
 
         def app(environ: dict[str, Any], start_response: Any) -> Any:
-            return self._app({**environ, READ_TIMEOUT: timeout}, start_response)
+            target = request.url.raw_path.decode("ascii")
+            return self._app({**environ, "REQUEST_URI": target, READ_TIMEOUT: timeout}, start_response)
 
         try:
             return httpx.WSGITransport(app=app).handle_request(request)
@@ -205,10 +242,6 @@ def _arguments(control: Callable[..., object], options: object) -> dict[str, Any
         if name not in known:
             raise ValueError(f"there is no {name!r}, only {', '.join(known) or 'an empty object'}")
     return arguments
-
-
-def _refused(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return json_response({"statusCode": status, "message": message}, status, headers)
 
 
 def _decoded(content: bytes) -> Any:

@@ -42,6 +42,7 @@ _CONTROLS = {
     "GET /_sandbox/requests": "Return the last 1,000 requests, oldest first: a list of objects with the keys "
     '"method", "path", "body" and "status".',
     "POST /_sandbox/reset": "Make everything as it was at the start; sessions stay.",
+    "GET /_sandbox": 'Return the "version" of the SDK, the "dialect", and the version of the "contract".',
 }
 
 
@@ -50,13 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="neptun-sandbox",
         description="Run an embedded Neptun on loopback. At / it shows the HTTP reference to a browser. Beside the API "
-        "it takes requests about itself, without a session; a request that it cannot follow gets a 400 with a message.",
+        "it takes requests about itself, without a session, as application/json; one that it cannot follow gets a 4xx "
+        "with a message. It refuses requests that a web page of another origin sends.",
     )
     parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any free one)")
     parser.add_argument(
         "--dialect", choices=DIALECTS, default="documented", help="what it speaks (default: documented)"
     )
     parser.add_argument("--session", metavar="VALUE", help="the first user's session cookie (default: a new one)")
+    parser.add_argument(
+        "--host-name", metavar="NAME", action="append", default=[], help="a host name to serve beside those of loopback"
+    )
     for title, description in _CONTROLS.items():
         parser.add_argument_group(title, description)
     options = parser.parse_args(arguments)
@@ -64,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not 0 <= port <= 65535:
         parser.error("--port must be from 0 to 65535")
     try:
-        neptun = Sandbox(options.dialect, port=port, session_cookie=options.session)
+        neptun = Sandbox(options.dialect, port=port, session_cookie=options.session, host_names=options.host_name)
     except ValueError as exc:
         parser.error(f"--session: {exc}")
     stopped = threading.Event()

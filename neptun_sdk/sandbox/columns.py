@@ -1,5 +1,6 @@
 """The tables of a deployed server: which columns a request may set, and what its validator says of a wrong value."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ _JSON_TYPES: Mapping[type[Any], str] = {
     list: "array",
     dict: "object",
 }
+# What JavaScript's Number() reads. A path is not decoded, so no white space is in it.
+_DECIMAL = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+_WITH_BASE = re.compile(r"0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+")
 
 
 @dataclass(frozen=True)
@@ -26,13 +30,11 @@ class Column:
         kind: The JSON type of its values: ``string``, ``integer``, or ``any``.
         options: The values of an enum; empty if it is none.
         nullable: Whether null is a value.
-        keeps_on_null: Whether null is taken, and leaves the column as it is.
     """
 
     kind: str
     options: tuple[str, ...] = ()
     nullable: bool = False
-    keeps_on_null: bool = False
 
 
 _LANGUAGES = ("typescript", "javascript", "php", "go", "python", "java", "kotlin", "ruby", "elixir")
@@ -52,8 +54,8 @@ COLUMNS: Mapping[Resource, Mapping[str, Column]] = {
         "import_status": Column("string"),
         "error_message": Column("string", nullable=True),
         "file_tree": Column("any", nullable=True),
-        OWNER: Column("integer", keeps_on_null=True),
-        "project_id": Column("integer", keeps_on_null=True),
+        OWNER: Column("integer"),
+        "project_id": Column("integer", nullable=True),
     },
 }
 # What a request cannot set.
@@ -78,12 +80,13 @@ def issues(row: Row, columns: Mapping[str, Column]) -> list[Row]:
 
 def _issue(name: str, column: Column, value: object) -> Iterator[Row]:
     received = json_type(value)
-    if column.kind == "any" or (value is None and (column.nullable or column.keeps_on_null)):
+    if column.kind == "any" or (value is None and column.nullable):
         return
-    if column.kind == "integer" and isinstance(value, int) and received == "number":
-        if not -MAX_ID - 1 <= value <= MAX_ID:
-            code = "too_big" if value > 0 else "too_small"
-            yield {"code": code, "type": "number", "path": [name], "message": f"Number must not be {code}"}
+    if column.kind == "integer":
+        if isinstance(value, int | float) and received == "number":
+            yield from number_issues(name, value, minimum=-MAX_ID - 1, maximum=MAX_ID)
+        else:
+            yield wrong_type("number", received, [name])
     elif received != column.kind:
         yield wrong_type(quoted(list(column.options)) or column.kind, received, [name])
     elif column.options and value not in column.options:
@@ -92,15 +95,34 @@ def _issue(name: str, column: Column, value: object) -> Iterator[Row]:
         yield {"code": "invalid_enum_value", "received": value, "options": options, "path": [name], "message": message}
 
 
-def id_issues(name: str, text: str) -> Iterator[Row]:
-    """Return the problem of an id in a path, if it has one."""
-    if re.fullmatch(r"-?[0-9]{1,4000}", text):
-        if int(text) < 1:
-            yield {"code": "too_small", "minimum": 1, "path": [name], "message": "Number must be greater than 0"}
-    elif re.fullmatch(r"-?[0-9]+\.[0-9]+", text):
+def number_issues(
+    name: str, number: float, *, minimum: float, maximum: float = math.inf, inclusive: bool = True
+) -> Iterator[Row]:
+    """Return the problems of a number that must be an integer within limits."""
+    if not float(number).is_integer():
         yield wrong_type("integer", "float", [name])
-    else:
-        yield wrong_type("number", "nan", [name])
+    rest = {"type": "number", "inclusive": inclusive, "exact": False, "path": [name]}
+    if number < minimum or (number == minimum and not inclusive):
+        message = f"Number must be greater than {'or equal to ' if inclusive else ''}{minimum}"
+        yield {"code": "too_small", "minimum": minimum, **rest, "message": message}
+    if number > maximum:
+        message = f"Number must be less than or equal to {maximum}"
+        yield {"code": "too_big", "maximum": maximum, **rest, "message": message}
+
+
+def read_id(name: str, text: str) -> tuple[float, list[Row]]:
+    """Read an id in a path as JavaScript's ``Number()`` does, and return it with its problems."""
+    number = _javascript_number(text)
+    if math.isnan(number):
+        return number, [wrong_type("number", "nan", [name])]
+    return number, list(number_issues(name, number, minimum=0, inclusive=False))
+
+
+def _javascript_number(text: str) -> float:
+    if _WITH_BASE.fullmatch(text):
+        number = int(text, 0)
+        return number if number.bit_length() < 1024 else math.inf
+    return float(text) if _DECIMAL.fullmatch(text) else math.nan
 
 
 def wrong_type(expected: str, received: str, path: list[str], message: str | None = None) -> Row:

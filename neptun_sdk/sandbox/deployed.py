@@ -1,14 +1,18 @@
 """The deployed dialect: what a Neptun server built from its public source responds, odd as some of it is."""
 
+import json
+import re
+import secrets
 from collections.abc import Mapping
-from typing import ClassVar, cast
-from urllib.parse import parse_qsl
+from contextlib import suppress
+from typing import Any, ClassVar, cast
+from urllib.parse import parse_qs, unquote
 
 from werkzeug.wrappers import Request, Response
 
 from neptun_sdk.models import Dialect
-from neptun_sdk.sandbox.api import Api, Call, Handler, RejectedError, decode_json, json_response
-from neptun_sdk.sandbox.columns import COLUMNS, MAX_ID, id_issues, issues, json_type, row_problems, wrong_type
+from neptun_sdk.sandbox.api import Api, Call, Handler, RejectedError, json_response, load_json, raw_path, raw_target
+from neptun_sdk.sandbox.columns import COLUMNS, MAX_ID, issues, json_type, read_id, row_problems, wrong_type
 from neptun_sdk.sandbox.spec import Operation
 from neptun_sdk.sandbox.state import (
     IMPORT,
@@ -25,13 +29,19 @@ from neptun_sdk.sandbox.state import (
 from neptun_sdk.session import COOKIE_NAME
 
 _MAX_PUT_SIZE = 2_000_000  # bytes; a PUT of this size and more is refused
-_HTML_WORDS = 11_000  # make a page of about 150 KB
+_HTML_WORDS = "Server Error. " * 11_000  # a page of about 150 KB
 _SECOND_WRITE = 5  # milliseconds after the first
+_CORS = {"Access-Control-Allow-Origin": "*"}
+_LOGGED_IN_AT = "2025-02-16T17:42:11.000Z"
+# In a JSON text: half of a surrogate pair, and a NUL character, which is not "\\u0000". The database takes neither.
+_UNSTORABLE = re.compile(r"[\ud800-\udfff]|(?<!\\)(?:\\\\)*\\u0000")
+# Whole bodies that are no JSON, but that the server reads all the same, and their types.
+_WORDS: Mapping[str, str] = {"": "undefined", "undefined": "undefined", "nan": "nan", "infinity": "number"}
 
 
 def _update_project(call: Call) -> Row:
     changes = _changes(call.body, PROJECT)
-    if not changes or _has_nul(changes):
+    if not changes or _is_unstorable(changes):
         raise RejectedError(_handled(500, "Internal Server Error. Failed to update project."))
     with call.state.lock:
         returned = call.state.update(call.row, changes)
@@ -47,17 +57,15 @@ def _update_import(call: Call) -> Row:
     changes = _changes(call.body, IMPORT)
     if not changes:
         raise RejectedError(_handled(500, "Internal Server Error.", {}))
-    users = [account.user_id for account in call.state.accounts]
-    changes = {name: call.row[name] if value is None and name in _KEPT else value for name, value in changes.items()}
     # Everything that the database refuses in a PUT is a 404.
+    users = [account.user_id for account in call.state.accounts]
+    projects = [None, *call.state.rows(PROJECT)]
     unknown_user = changes.get(OWNER, users[0]) not in users
-    unknown_project = "project_id" in changes and changes["project_id"] not in call.state.rows(PROJECT)
-    if _has_nul(changes) or unknown_user or unknown_project:
+    if _is_unstorable(changes) or unknown_user or changes.get(PROJECT.path_id) not in projects:
         raise RejectedError(_handled(404, "Not Found."))
     return call.state.update(call.row, changes)
 
 
-_KEPT = {name for name, column in COLUMNS[IMPORT].items() if column.keeps_on_null}
 HANDLERS: Mapping[str, Handler] = {
     "updateProject": _update_project,
     "updateProjectImport": _update_import,
@@ -71,20 +79,22 @@ class DeployedApi(Api):
     source: ClassVar[str] = "neptun_sdk/sandbox/deployed.py"
     handlers: ClassVar[Mapping[str, Handler]] = HANDLERS
 
-    def route_path(self, path: str) -> str:
-        return path.removesuffix("/")
+    def route_path(self, request: Request) -> str:
+        return raw_path(request).removesuffix("/")
 
-    def finish(self, request: Request, response: Response, /) -> Response:
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        if response.status_code >= 400 and "text/html" in request.headers.get("Accept", ""):
-            page = "<!DOCTYPE html><html><head><title>{0}</title></head><body>{1}</body></html>"
-            response.set_data(page.format(response.status, "Server Error. " * _HTML_WORDS))
-            response.content_type = "text/html; charset=utf-8"
-        return response
+    def account(self, request: Request) -> Account | None:
+        return self.state.account_of(unquote(request.cookies.get(COOKIE_NAME, "")))
 
     def unknown_route(self, request: Request, /) -> Response:
-        message = f"Page not found: {request.path}"
-        return _thrown(request, 404, message, message, {"path": request.path})
+        path = raw_path(request)
+        account = self.account(request)
+        if path.startswith("/api/users") and account is None:
+            return self.no_session(request)
+        if (request.method, path) == ("GET", "/api/_auth/session"):
+            user = {"user": {"id": account.user_id}, "loggedInAt": _LOGGED_IN_AT} if account else {}
+            return json_response({"id": secrets.token_hex(16), **user}, headers=_CORS)
+        message = f"Page not found: {path}"
+        return _thrown(request, 404, message, message, {"path": path})
 
     def unknown_method(self, request: Request, _allowed: list[str], /) -> Response:
         return self.unknown_route(request)
@@ -100,10 +110,10 @@ class DeployedApi(Api):
         return response
 
     def check_parameters(self, _request: Request, operation: Operation, texts: Mapping[str, str], /) -> dict[str, int]:
-        problems = [issue for name in operation.path_parameters for issue in id_issues(name, texts[name])]
-        if problems:
-            raise RejectedError(_invalid(problems))
-        return {name: int(texts[name]) for name in operation.path_parameters}
+        read = {name: read_id(name, texts[name]) for name in operation.path_parameters}
+        if problems := [problem for _, each in read.values() for problem in each]:
+            raise RejectedError(_invalid(problems, "Bad Request."))
+        return {name: int(number) for name, (number, _) in read.items()}
 
     def check_access(self, request: Request, account: Account, ids: Mapping[str, int], /) -> Row:
         if ids[USER_ID] != account.user_id:
@@ -116,17 +126,19 @@ class DeployedApi(Api):
             raise RejectedError(_handled(401, "Unauthorized.")) from None
 
     def read_body(self, request: Request, _operation: Operation, /) -> Row:
-        content = request.get_data()
+        text = request.get_data().decode("utf-8", "replace")
         body: object
-        if not content:
-            raise RejectedError(_invalid([wrong_type("object", "undefined", [], "Required")]))
+        if text.lower() in _WORDS:
+            message = "Required" if _WORDS[text.lower()] == "undefined" else None
+            raise RejectedError(_invalid([wrong_type("object", _WORDS[text.lower()], [], message)]))
         if request.mimetype == "application/x-www-form-urlencoded":
-            body = dict(parse_qsl(content.decode("utf-8", "replace")))
+            fields = parse_qs(text, keep_blank_values=True)
+            body = {name: values if len(values) > 1 else values[0] for name, values in fields.items()}
         elif request.mimetype.startswith("text/"):
-            body = content.decode("utf-8", "replace")
+            body = text
         else:
             try:
-                body = decode_json(content, errors="replace")
+                body = load_json(text, _JAVASCRIPT)
             except ValueError:
                 raise RejectedError(_thrown(request, 400, "Bad Request", "Invalid JSON body")) from None
         if not isinstance(body, dict):
@@ -134,7 +146,7 @@ class DeployedApi(Api):
         return cast("Row", body)
 
     def success(self, operation: Operation, body: Row) -> Response:
-        return json_response(body, operation.success)
+        return json_response(body, operation.success, _CORS)
 
     def error(self, request: Request, status: int, message: str, /) -> Response:
         return _thrown(request, status, message, message)
@@ -144,39 +156,66 @@ class DeployedApi(Api):
 
 
 def _changes(body: Row, resource: Resource) -> Row:
-    """Return the fields of a body that are columns; the others are dropped without notice."""
+    """Return the fields of a body that are columns, as they are stored; the others are dropped without notice."""
     columns = COLUMNS[resource]
     if problems := issues(body, columns):
         raise RejectedError(_invalid(problems))
-    return {name: body[name] for name in columns if name in body}
+    return {name: _stored(body[name], column.kind) for name, column in columns.items() if name in body}
 
 
-def _has_nul(value: object) -> bool:
-    """Return whether a NUL character is in any text of a JSON value, which may be nested deeply."""
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            pending += [*cast("Row", item), *cast("Row", item).values()]
-        elif isinstance(item, list):
-            pending += cast("list[object]", item)
-        elif isinstance(item, str) and "\0" in item:
-            return True
-    return False
+def _stored(value: object, kind: str) -> object:
+    if kind == "string" and isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if kind != "any":
+        return value
+    with suppress(ValueError):  # a text that is JSON is stored as what it says
+        value = load_json(value, _JAVASCRIPT) if isinstance(value, str) else value
+    return json.loads(json.dumps(value), parse_constant=lambda _: None)  # JavaScript writes null for Infinity
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _no_json(word: str) -> object:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _without_prototypes(members: list[tuple[str, Any]]) -> Row:
+    found = dict(members)
+    if "__proto__" in found or "constructor" in found:
+        raise ValueError("a key that would change the prototype of an object")
+    return found
+
+
+_JAVASCRIPT = json.JSONDecoder(
+    parse_int=_number, parse_float=_number, parse_constant=_no_json, object_pairs_hook=_without_prototypes
+)
+
+
+def _is_unstorable(value: Row) -> bool:
+    return _UNSTORABLE.search(json.dumps(value, ensure_ascii=False)) is not None
 
 
 def _handled(status: int, message: str, data: Row | None = None) -> Response:
-    """Return an error that a handler returned: it has no ``message``."""
+    """Return an error that a handler returned: it has no ``message``, and is JSON for a browser too."""
     body: Row = {"statusCode": status, "statusMessage": message, "stack": []}
-    return json_response(body if data is None else {**body, "data": data}, status)
+    return json_response(body if data is None else {**body, "data": data}, f"{status} {message}", _CORS, indent=2)
 
 
-def _invalid(problems: list[Row]) -> Response:
-    return _handled(400, "Bad Request", {"issues": problems, "name": "ZodError"})
+def _invalid(problems: list[Row], message: str = "Bad Request") -> Response:
+    return _handled(400, message, {"issues": problems, "name": "ZodError"})
 
 
 def _thrown(request: Request, status: int, status_message: str, message: str, data: Row | None = None) -> Response:
-    """Return an error that was thrown: it has a ``message``."""
-    body: Row = {"error": True, "url": request.url, "statusCode": status, "statusMessage": status_message}
-    body["message"] = message
-    return json_response(body if data is None else {**body, "data": data}, status)
+    """Return an error that was thrown: it has a ``message``, and is a page for a browser."""
+    line = f"{status} {status_message}"
+    headers = {"Cache-Control": "no-cache"}
+    if "text/html" in request.headers.get("Accept", ""):
+        page = f"<!DOCTYPE html><html><head><title>{status}</title></head><body>{_HTML_WORDS}</body></html>"
+        return Response(page, line, {**headers, **_CORS}, content_type="text/html; charset=utf-8")
+    url = request.host_url.removesuffix("/") + raw_target(request)
+    body: Row = {"error": True, "url": url, "statusCode": status, "statusMessage": status_message, "message": message}
+    headers |= {} if status in (401, 413) else _CORS
+    return json_response(body if data is None else {**body, "data": data}, line, headers, indent=2)

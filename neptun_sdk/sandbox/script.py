@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import cast
 
+MAX_STEPS = 1_000  # scripted ahead
+MAX_CONTENT = 64 * 1024 * 1024  # bytes of their bodies
 _FRAMING = {"connection", "content-length", "transfer-encoding"}  # the server sets these itself
 
 
@@ -109,6 +111,9 @@ class Script:
     def _add(self, step: Step, times: int) -> None:
         _check_int("times", times, 1)
         with self._lock:
+            steps = [step, *(each for each, _ in self._steps)]
+            if len(steps) > MAX_STEPS or sum(len(each.content or b"") for each in steps) > MAX_CONTENT:
+                raise ValueError(f"there are limits: {MAX_STEPS} steps ahead, and {MAX_CONTENT} bytes of bodies")
             self._steps.append((step, times))
 
 

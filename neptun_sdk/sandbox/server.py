@@ -1,23 +1,19 @@
 """The embedded Neptun as a context manager: the app on a loopback port, in threads of its own."""
 
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, cast
 
 import httpx
-from cheroot.server import HTTPConnection, HTTPRequest
-from cheroot.wsgi import Server
 
 from neptun_sdk.dialects import DIALECTS
 from neptun_sdk.models import Dialect
 from neptun_sdk.sandbox.app import App, InProcessTransport, RecordedRequest
+from neptun_sdk.sandbox.gate import Gate
+from neptun_sdk.sandbox.http_server import HttpServer
 from neptun_sdk.sandbox.state import IMPORT, OWNER, PROJECT, Account, Resource, Row
-
-_THREADS = 40  # a delayed response holds one up
-_MAX_CONNECTIONS = 10_000  # kept open between requests
-_BACKLOG = 128  # connections that wait to be accepted; cheroot's own 5 reset the others
 
 
 class Sandbox:
@@ -36,6 +32,8 @@ class Sandbox:
         dialect: ``documented``, or ``deployed`` for what a server built from Neptun's public source really responds.
         port: The loopback port to listen on; 0 lets the system choose a free one.
         session_cookie: The first user's session; by default a new one is made.
+        host_names: Host names to serve beside those of loopback, such as that of a container in a compose file. A
+            request to any other name is a 403, and so is one that a web page of another origin sends.
 
     Attributes:
         session_cookie: The first user's session.
@@ -49,12 +47,20 @@ class Sandbox:
         RuntimeError: The sandbox does not fit ``openapi.yaml``; the message names the file to change.
     """
 
-    def __init__(self, dialect: Dialect = "documented", *, port: int = 0, session_cookie: str | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect = "documented",
+        *,
+        port: int = 0,
+        session_cookie: str | None = None,
+        host_names: Iterable[str] = (),
+    ) -> None:
         if dialect not in DIALECTS:
             raise ValueError(f"dialect must be {' or '.join(map(repr, DIALECTS))}, not {dialect!r}")
         self._app = App(dialect, session_cookie)
+        self._gate = Gate(self._app, host_names)
         self._port = port
-        self._server: Server | None = None
+        self._server: HttpServer | None = None
         self._thread: threading.Thread | None = None
         self.accounts: list[Account] = list(self._app.state.accounts)
         first = self.accounts[0]
@@ -72,12 +78,14 @@ class Sandbox:
         """
         if self._server is None:
             raise RuntimeError("this Sandbox is not running; use it as `with Sandbox() as neptun: …`")
-        _, port = cast(Any, self._server).bind_addr  # cheroot does not say its type
-        return f"http://127.0.0.1:{port}"
+        return f"http://127.0.0.1:{self._server.port}"
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The last 1,000 requests that came in, oldest first. None holds a header, so none holds a cookie."""
+        """The last 1,000 requests that came in, oldest first. None holds a header, so none holds a cookie.
+
+        There are fewer if their bodies together are larger than 16 MiB.
+        """
         return self._app.requests()
 
     def transport(self) -> httpx.BaseTransport:
@@ -178,17 +186,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         if self._server is not None:
             raise RuntimeError("this Sandbox is running already")
-        server = Server(
-            ("127.0.0.1", self._port),
-            self._app,
-            numthreads=_THREADS,
-            request_queue_size=_BACKLOG,
-            server_name="127.0.0.1",
-            shutdown_timeout=1,
-        )
-        server.ConnectionClass = _Connection
-        server.expiration_interval = 0.02  # seconds between looks at whether to stop
-        server.keep_alive_conn_limit = _MAX_CONNECTIONS  # else only ten connections are kept open
+        server = HttpServer(self._gate, self._port)
         listening: Future[None] = Future()
         # cheroot's threads are daemons if the thread that starts them is one. Else a process would not end that never
         # leaves the `with`.
@@ -231,34 +229,7 @@ class Sandbox:
         return cast("int", row["id"])
 
 
-class _Request(HTTPRequest):
-    """A request whose path is left to the app: cheroot's own refuses one that starts with two slashes."""
-
-    def __init__(self, server: Any, conn: Any) -> None:
-        cast("Any", super()).__init__(server, conn, proxy_mode=True)  # cheroot's types are incomplete
-
-    def read_request_line(self) -> bool:
-        try:
-            return bool(cast("Any", super()).read_request_line())
-        except ValueError:  # a path such as //[
-            cast("Any", self).simple_response("404 Not Found")
-            return False
-
-
-class _Connection(HTTPConnection):
-    RequestHandlerClass = _Request
-
-    def close(self) -> None:
-        try:
-            cast("Any", super()).close()
-        finally:
-            # cheroot leaves the writer to the garbage collector, where the rest of a response that could not be sent
-            # is an exception that nobody catches. Python 3.13 reports it, and pytest makes a warning of it.
-            with suppress(OSError):
-                cast("Any", self).wfile.close()
-
-
-def _serve(server: Server, listening: "Future[None]") -> None:
+def _serve(server: HttpServer, listening: "Future[None]") -> None:
     try:
         server.prepare()
     except BaseException as exc:

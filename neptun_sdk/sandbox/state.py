@@ -173,7 +173,7 @@ class State:
         """Set fields of a stored row, move its ``updated_at`` forward, and return a copy of it."""
         with self.lock:
             # Two updates within one millisecond must still move it forward.
-            moment = max(datetime.now(UTC), _parse(row["updated_at"]) + timedelta(milliseconds=1))
+            moment = max(datetime.now(UTC), _parse(row["updated_at"] or _CREATED_AT) + timedelta(milliseconds=1))
             row.update(changes, updated_at=_format(moment))
             return dict(row)
 

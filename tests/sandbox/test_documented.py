@@ -242,7 +242,7 @@ BAD_PATHS = [
         "/api/users//projects/789",
         "/api/users/1/projects/789/resources/imports/123/more",
         "/" + "x" * 4000,
-        "/_sandbox",
+        "/_sandboxes",
     ),
 ]
 

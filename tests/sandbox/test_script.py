@@ -1,12 +1,16 @@
 """Scripted responses, from Python and over HTTP, and the record of requests."""
 
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+import neptun_sdk
+from neptun_sdk.dialects import DIALECTS
+from neptun_sdk.models import Dialect
 from neptun_sdk.sandbox import Sandbox
 
 PROJECT = "/api/users/1/projects/789"
@@ -165,10 +169,48 @@ WRONG_CONTROLS: dict[str, tuple[str, str, bytes, int, str]] = {
 def test_a_control_that_cannot_be_followed_says_why(
     method: str, control: str, content: bytes, status: int, message: str, http: httpx.Client
 ) -> None:
-    response = http.request(method, f"/_sandbox/{control}", content=content)
+    headers = {"Content-Type": "application/json"}
+    response = http.request(method, f"/_sandbox/{control}", content=content, headers=headers)
     assert (response.status_code, response.json()["statusCode"]) == (status, status)
     assert message in response.json()["message"]
     assert response.headers.get("Allow") == ("POST" if status == 405 else None)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
+@pytest.mark.parametrize("control", ["fail-next", "respond", "reset"])
+def test_a_control_takes_json_only(control: str, content_type: str, neptun: Sandbox, http: httpx.Client) -> None:
+    """A web page can send the other types to another site without asking first."""
+    http.put("/kept")
+    headers = {"Content-Type": content_type} if content_type else {}
+    response = http.post(f"/_sandbox/{control}", content=b"{}", headers=headers)
+    assert (response.status_code, response.json()["statusCode"]) == (415, 415)
+    assert "application/json" in response.json()["message"]
+    assert len(neptun.requests) == 1
+    assert http.get("/").status_code == 404
+    headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+    assert http.post(f"/_sandbox/{control}", content=b"{}", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/_sandbox", "/_sandbox/"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_it_says_its_version_and_dialect(dialect: Dialect, path: str) -> None:
+    with Sandbox(dialect) as sandbox:
+        said = httpx.get(f"{sandbox.base_url}{path}").json()
+    assert said == {"version": neptun_sdk.__version__, "dialect": dialect, "contract": neptun_sdk.CONTRACT}
+
+
+HOSTILE: dict[str, Any] = {
+    "a page": {"headers": {"Content-Type": "text/html"}},
+    "its own headers": {"headers": {"content-security-policy": "script-src *", "X-CONTENT-TYPE-OPTIONS": "x"}},
+}
+
+
+@pytest.mark.parametrize("options", HOSTILE.values(), ids=HOSTILE)
+def test_what_is_scripted_runs_nothing_in_a_browser(options: Any, http: httpx.Client) -> None:
+    http.post("/_sandbox/respond", json={"body": "<script>alert(1)</script>", **options})
+    headers = http.get("/").headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
 def test_requests_are_recorded_without_cookies(neptun: Sandbox, http: httpx.Client) -> None:
@@ -196,6 +238,42 @@ def test_the_last_thousand_requests_are_recorded() -> None:
         for number in range(1_001):
             http.get(f"/{number}")
     assert [request.path for request in neptun.requests] == [f"/{number}" for number in range(1, 1_001)]
+
+
+def test_large_bodies_are_recorded_within_limits(neptun: Sandbox, http: httpx.Client) -> None:
+    """A body of 5 MB sixty times took 490 MB."""
+    for number in range(60):
+        http.put(f"/{number}", content=b"x" * 5_000_000)
+    assert [request.path for request in neptun.requests] == ["/57", "/58", "/59"]
+    http.put("/large", content=b"x" * 20_000_000)
+    assert [len(request.body) for request in neptun.requests] == [20_000_000], "the newest one is always there"
+
+
+def test_what_is_recorded_takes_no_more_memory_than_what_was_sent(neptun: Sandbox, http: httpx.Client) -> None:
+    """Decoded, this body takes some thirty times its size."""
+    content = b"[" + b"[]," * 1_000_000 + b"[]]"
+    http.put("/", content=content)
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            http.put("/", content=content)
+        assert tracemalloc.get_traced_memory()[0] < 30_000_000
+    finally:
+        tracemalloc.stop()
+    assert len(neptun.requests) == 5
+
+
+def test_a_deep_body_is_recorded(http: httpx.Client) -> None:
+    for depth in (499, 501):
+        http.put("/", content=b"[" * depth + b"]" * depth)
+    assert [type(request["body"]) for request in http.get("/_sandbox/requests").json()] == [list, str]
+
+
+@pytest.mark.parametrize(("body", "times"), [("", 1_001), ("x" * 30_000_000, 3)], ids=["steps", "bodies"])
+def test_what_is_scripted_ahead_has_limits(body: str, times: int, http: httpx.Client) -> None:
+    responses = [http.post("/_sandbox/respond", json={"body": body}) for _ in range(times)]
+    assert [response.status_code for response in responses] == [200] * (times - 1) + [400]
+    assert "there are limits: 1000 steps" in responses[-1].json()["message"]
 
 
 @pytest.mark.parametrize("how", ["Python", "HTTP"])

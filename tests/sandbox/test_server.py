@@ -3,7 +3,6 @@
 import importlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -197,23 +196,6 @@ def test_a_connection_is_kept_open_and_responses_do_not_wait_for_an_acknowledgem
     assert len(sockets) == 1
 
 
-def test_a_request_that_breaks_off_leaves_no_traceback(neptun: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
-    address = ("127.0.0.1", int(neptun.base_url.rsplit(":", 1)[1]))
-    with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(f"PATCH {PROJECT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nshort".encode())
-        connection.shutdown(socket.SHUT_WR)
-        assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
-    assert capfd.readouterr().err == ""
-
-
-def test_malformed_chunks_are_400_without_a_traceback(neptun: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
-    address = ("127.0.0.1", int(neptun.base_url.rsplit(":", 1)[1]))
-    with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(b"PATCH / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n")
-        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
-    assert capfd.readouterr().err == ""
-
-
 def test_many_that_connect_at_once_all_get_a_response(neptun: Sandbox) -> None:
     """cheroot's own backlog holds five connections; the others were reset."""
     together = threading.Barrier(32)
@@ -229,15 +211,15 @@ def test_many_that_connect_at_once_all_get_a_response(neptun: Sandbox) -> None:
 
 
 def test_slow_responses_do_not_hold_up_others_nor_the_end() -> None:
-    with Sandbox() as neptun, ThreadPoolExecutor(32) as pool:
-        neptun.fail_next(status=None, times=32, delay=60)
+    with Sandbox() as neptun, ThreadPoolExecutor(100) as pool:
+        neptun.fail_next(status=None, times=100, delay=60)
         url = f"{neptun.base_url}{PROJECT}"
 
         def update() -> int:
             return httpx.patch(url, json={"name": "x"}, headers=headers(neptun), timeout=30).status_code
 
-        slow = [pool.submit(update) for _ in range(32)]
-        while len(neptun.requests) < 32:
+        slow = [pool.submit(update) for _ in range(100)]
+        while len(neptun.requests) < 100:
             time.sleep(0.01)
         assert update() == 200
         assert not any(response.done() for response in slow)
@@ -296,7 +278,8 @@ def test_importing_the_sdk_does_not_import_the_sandbox() -> None:
 
 
 def test_without_its_extra_the_sandbox_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "neptun_sdk.sandbox.server")
+    for name in ("server", "http_server"):
+        monkeypatch.delitem(sys.modules, f"neptun_sdk.sandbox.{name}")
     monkeypatch.setitem(sys.modules, "cheroot.wsgi", None)
     with pytest.raises(ModuleNotFoundError, match=r"cheroot.*pip install 'neptun-sdk\[sandbox\]'"):
         importlib.reload(neptun_sdk.sandbox)
