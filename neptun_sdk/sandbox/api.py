@@ -4,9 +4,10 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
@@ -102,7 +103,7 @@ class Api(ABC):
 
     def account(self, request: Request) -> Account | None:
         """Return the user to whom the session of a request belongs, or None."""
-        return self.state.account_of(request.cookies.get(COOKIE_NAME))
+        return self.state.account_of(unquote(request.cookies.get(COOKIE_NAME, "")))
 
     def check_size(self, request: Request, /) -> None:  # noqa: B027
         """Reject a request that is too large; by default none is."""
@@ -171,14 +172,9 @@ class Api(ABC):
                     )
 
 
-def raw_target(request: Request) -> str:
-    """Return the path and the query of a request as they were sent: percent-encoded."""
-    return re.sub(r"^\w+://[^/?]*", "", request.environ["REQUEST_URI"])
-
-
 def raw_path(request: Request) -> str:
-    """Return the path of a request as it was sent."""
-    return raw_target(request).partition("?")[0]
+    """Return the path of a request as it was sent: percent-encoded, without the query."""
+    return re.sub(r"^\w+://[^/?]*", "", request.environ["REQUEST_URI"]).partition("?")[0]
 
 
 def json_response(
@@ -209,28 +205,28 @@ def load_json(text: str, decoder: json.JSONDecoder) -> Any:
         decoded = decoder.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    level = [decoded]
+    level: list[Any] = [decoded]
     for _ in range(_MAX_DEPTH):
-        level = [item for each in level for item in _items(each)]
+        level = [item for each in level if isinstance(each, dict | list) for item in _items(each)]
         if not level:
             return decoded
     raise ValueError("nested too deeply")
 
 
-def _items(value: object) -> Collection[object]:
-    if isinstance(value, dict):
-        return cast("Row", value).values()
-    return cast("list[object]", value) if isinstance(value, list) else ()
+def _items(container: Any) -> Iterable[Any]:
+    items: Iterable[Any] = container.values() if hasattr(container, "values") else container
+    return items
 
 
-def _finite(text: str) -> float:
+def finite(text: str) -> float:
+    """Read a number of JSON; refuse ``NaN``, infinity, and what is too large for a float."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is not a JSON number")
     return number
 
 
-_STRICT = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
+_STRICT = json.JSONDecoder(parse_float=finite, parse_constant=finite)
 
 
 def quoted(options: list[str]) -> str:

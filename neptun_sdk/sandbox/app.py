@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import httpx
 from werkzeug.wrappers import Request, Response
@@ -77,24 +77,12 @@ class RecordedRequest:
     status: int | None
 
 
-class _Received(NamedTuple):
-    """A request as it came in: its body takes much more memory once it is decoded."""
+class _Record(deque[tuple[str, str, bytes, int | None]]):
+    """The newest requests, as `RecordedRequest` has them, but with the bytes of the bodies: decoded, they take more."""
 
-    method: str
-    path: str
-    content: bytes
-    status: int | None
-
-    def recorded(self) -> RecordedRequest:
-        return RecordedRequest(self.method, self.path, _decoded(self.content), self.status)
-
-
-class _Record(deque[_Received]):
-    """The newest requests, within limits."""
-
-    def append(self, received: _Received, /) -> None:
-        super().append(received)
-        while len(self) > MAX_REQUESTS or (len(self) > 1 and sum(len(each.content) for each in self) > MAX_RECORDED):
+    def append(self, request: tuple[str, str, bytes, int | None], /) -> None:
+        super().append(request)
+        while len(self) > MAX_REQUESTS or (len(self) > 1 and sum(len(each[2]) for each in self) > MAX_RECORDED):
             self.popleft()
 
 
@@ -131,8 +119,8 @@ class App:
     def requests(self) -> list[RecordedRequest]:
         """Return the requests that came in, oldest first."""
         with self._lock:
-            received = list(self._requests)
-        return [each.recorded() for each in received]
+            newest = list(self._requests)
+        return [RecordedRequest(method, path, _decoded(content), status) for method, path, content, status in newest]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
@@ -151,7 +139,7 @@ class App:
         status = None if step.disconnect else response.status_code
         # Before the response is sent: who has it must find its request in the record.
         with self._lock:
-            self._requests.append(_Received(request.method, request.path, content, status))
+            self._requests.append((request.method, request.path, content, status))
         self._wait(step.delay, request.environ.get(READ_TIMEOUT))
         if step.disconnect:
             raise Disconnected

@@ -6,12 +6,12 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, cast
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from werkzeug.wrappers import Request, Response
 
 from neptun_sdk.models import Dialect
-from neptun_sdk.sandbox.api import Api, Call, Handler, RejectedError, json_response, load_json, raw_path, raw_target
+from neptun_sdk.sandbox.api import Api, Call, Handler, RejectedError, finite, json_response, load_json, raw_path
 from neptun_sdk.sandbox.columns import COLUMNS, MAX_ID, issues, json_type, read_id, row_problems, wrong_type
 from neptun_sdk.sandbox.spec import Operation
 from neptun_sdk.sandbox.state import (
@@ -41,7 +41,7 @@ _WORDS: Mapping[str, str] = {"": "undefined", "undefined": "undefined", "nan": "
 
 def _update_project(call: Call) -> Row:
     changes = _changes(call.body, PROJECT)
-    if not changes or _is_unstorable(changes):
+    if not changes or _UNSTORABLE.search(json.dumps(changes, ensure_ascii=False)):
         raise RejectedError(_handled(500, "Internal Server Error. Failed to update project."))
     with call.state.lock:
         returned = call.state.update(call.row, changes)
@@ -61,7 +61,11 @@ def _update_import(call: Call) -> Row:
     users = [account.user_id for account in call.state.accounts]
     projects = [None, *call.state.rows(PROJECT)]
     unknown_user = changes.get(OWNER, users[0]) not in users
-    if _is_unstorable(changes) or unknown_user or changes.get(PROJECT.path_id) not in projects:
+    if (
+        _UNSTORABLE.search(json.dumps(changes, ensure_ascii=False))
+        or unknown_user
+        or changes.get(PROJECT.path_id) not in projects
+    ):
         raise RejectedError(_handled(404, "Not Found."))
     return call.state.update(call.row, changes)
 
@@ -81,9 +85,6 @@ class DeployedApi(Api):
 
     def route_path(self, request: Request) -> str:
         return raw_path(request).removesuffix("/")
-
-    def account(self, request: Request) -> Account | None:
-        return self.state.account_of(unquote(request.cookies.get(COOKIE_NAME, "")))
 
     def unknown_route(self, request: Request, /) -> Response:
         path = raw_path(request)
@@ -178,10 +179,6 @@ def _number(text: str) -> float:
     return int(number) if number.is_integer() else number
 
 
-def _no_json(word: str) -> object:
-    raise ValueError(f"{word} is not JSON")
-
-
 def _without_prototypes(members: list[tuple[str, Any]]) -> Row:
     found = dict(members)
     if "__proto__" in found or "constructor" in found:
@@ -190,12 +187,8 @@ def _without_prototypes(members: list[tuple[str, Any]]) -> Row:
 
 
 _JAVASCRIPT = json.JSONDecoder(
-    parse_int=_number, parse_float=_number, parse_constant=_no_json, object_pairs_hook=_without_prototypes
+    parse_int=_number, parse_float=_number, parse_constant=finite, object_pairs_hook=_without_prototypes
 )
-
-
-def _is_unstorable(value: Row) -> bool:
-    return _UNSTORABLE.search(json.dumps(value, ensure_ascii=False)) is not None
 
 
 def _handled(status: int, message: str, data: Row | None = None) -> Response:
@@ -215,7 +208,7 @@ def _thrown(request: Request, status: int, status_message: str, message: str, da
     if "text/html" in request.headers.get("Accept", ""):
         page = f"<!DOCTYPE html><html><head><title>{status}</title></head><body>{_HTML_WORDS}</body></html>"
         return Response(page, line, {**headers, **_CORS}, content_type="text/html; charset=utf-8")
-    url = request.host_url.removesuffix("/") + raw_target(request)
+    url = request.host_url.removesuffix("/") + raw_path(request)
     body: Row = {"error": True, "url": url, "statusCode": status, "statusMessage": status_message, "message": message}
     headers |= {} if status in (401, 413) else _CORS
     return json_response(body if data is None else {**body, "data": data}, line, headers, indent=2)

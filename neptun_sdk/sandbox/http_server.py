@@ -47,11 +47,6 @@ class HttpServer(Server):
         self.expiration_interval = 0.02  # seconds between looks at whether to stop
         self.keep_alive_conn_limit = _MAX_CONNECTIONS  # else only ten connections are kept open
 
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return cast("int", cast("Any", self).bind_addr[1])
-
     def process_conn(self, conn: HTTPConnection) -> None:
         """Queue a connection for a thread. A client that stalls, or a scripted delay, holds its thread up."""
         pool = self.requests
@@ -132,19 +127,14 @@ class _Request(HTTPRequest):
         if not self.chunked_read:
             yield int(self.inheaders.get(b"Content-Length", 0))
             return
-        lines = self.conn.rfile
-        while size := _chunk_size(lines.readline(MAX_HEAD)):
+        stream = self.conn.rfile
+        while (found := _CHUNK_HEAD.fullmatch(stream.readline(MAX_HEAD))) and (size := int(found[1], 16)):
             yield size
-            if lines.read(2) != b"\r\n":
+            if stream.read(2) != b"\r\n":
                 raise ValueError("a chunk does not end where its size says")
-        cast("Any", HeaderReader())(cast("Any", SizeCheckWrapper)(lines, MAX_HEAD))  # trailers
-
-
-def _chunk_size(line: bytes) -> int:
-    found = _CHUNK_HEAD.fullmatch(line)
-    if not found:
-        raise ValueError("not the size of a chunk")
-    return int(found[1], 16)
+        if not found:
+            raise ValueError("not the size of a chunk")
+        cast("Any", HeaderReader())(cast("Any", SizeCheckWrapper)(stream, MAX_HEAD))  # trailers
 
 
 class _Connection(HTTPConnection):

@@ -78,7 +78,7 @@ class Sandbox:
         """
         if self._server is None:
             raise RuntimeError("this Sandbox is not running; use it as `with Sandbox() as neptun: …`")
-        return f"http://127.0.0.1:{self._server.port}"
+        return f"http://127.0.0.1:{cast('Any', self._server).bind_addr[1]}"  # cheroot does not say its type
 
     @property
     def requests(self) -> list[RecordedRequest]:

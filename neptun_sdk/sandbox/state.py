@@ -127,10 +127,10 @@ class State:
         with self.lock:
             self._tables = tables
 
-    def account_of(self, session_cookie: str | None) -> Account | None:
+    def account_of(self, session_cookie: str) -> Account | None:
         """Return the user to whom a session belongs, or None."""
         for account in self.accounts:
-            if secrets.compare_digest(account.session_cookie.encode(), (session_cookie or "").encode()):
+            if secrets.compare_digest(account.session_cookie.encode(), session_cookie.encode()):
                 return account
         return None
 
