@@ -123,7 +123,8 @@ class App:
         return [RecordedRequest(method, path, _decoded(content), status) for method, path, content, status in newest]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        request = Request(environ)
+        # Otherwise the request and the environment hold each other, and the body, until the next garbage collection.
+        request = Request(environ, populate_request=False)
         if _is_browser_at_root(request):
             return self._reference(request)(environ, start_response)
         is_control = f"{request.path}/".startswith(f"{CONTROL}/")

@@ -112,15 +112,16 @@ class _Request(HTTPRequest):
         cast("Any", super()).simple_response(refused)
 
     def _read_body(self) -> bytes:
-        body = bytearray()
+        blocks: list[bytes] = []
+        left = MAX_BODY
         for size in self._sizes():
-            if len(body) + size > MAX_BODY:
+            left -= size
+            if left < 0:
                 raise MaxSizeExceeded
-            content = self.conn.rfile.read(size)
-            if len(content) < size:
+            blocks.append(self.conn.rfile.read(size))
+            if len(blocks[-1]) < size:
                 raise ValueError("the body breaks off")
-            body += content
-        return bytes(body)
+        return b"".join(blocks)
 
     def _sizes(self) -> Iterator[int]:
         """Yield how many bytes to read next: the Content-Length, or the size of each chunk."""

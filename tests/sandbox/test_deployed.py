@@ -534,6 +534,11 @@ def test_a_trailing_slash_is_accepted(http: httpx.Client) -> None:
     assert http.patch(f"{PROJECT}/?a=b", json={"name": "x"}).json()["name"] == "x"
 
 
+def test_a_whole_address_as_the_target_is_accepted(http: httpx.Client) -> None:
+    target = f"http://127.0.0.1{PROJECT}".encode()
+    assert http.patch(PROJECT, json={"name": "x"}, extensions={"target": target}).status_code == 200
+
+
 def test_a_percent_encoded_session_is_accepted(neptun: Sandbox, http: httpx.Client) -> None:
     encoded = "".join(f"%{ord(character):02x}" for character in neptun.session_cookie)
     headers = {"Cookie": f"neptun-session={encoded}"}

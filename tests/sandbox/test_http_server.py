@@ -61,6 +61,7 @@ MALFORMED = {
     "a chunk of size 0x2": CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n",
     "a chunk of size 1_0": CHUNKED + b"1_0\r\n0123456789abcdef\r\n0\r\n\r\n",
     "a chunk longer than its size": CHUNKED + b"2\r\n{}{}\r\n0\r\n\r\n",
+    "a chunk without an end": CHUNKED + b"2\r\n{}xx0\r\n\r\n",
     "a chunk that breaks off": CHUNKED + b"a\r\n{}",
     "chunks that break off": CHUNKED + b"2\r\n{}\r\n",
     "a size that breaks off": CHUNKED + b"2",
