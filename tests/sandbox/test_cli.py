@@ -20,7 +20,8 @@ SCRIPT = Path(sysconfig.get_path("scripts")) / "neptun-sandbox"
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
 def test_it_prints_what_to_set_and_a_curl_line_and_ends_cleanly(number: signal.Signals) -> None:
-    process = subprocess.Popen([SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [SCRIPT, "--host-name", "neptun.internal", "--host-name", "neptun"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     printed = ""
     while "Ctrl-C" not in printed:
@@ -35,6 +36,8 @@ def test_it_prints_what_to_set_and_a_curl_line_and_ends_cleanly(number: signal.S
     headers = {"Accept": json_type, "Cookie": f"neptun-session={settings['SESSION_COOKIE']}"}
     url = f"{settings['BASE_URL']}/api/users/{settings['USER_ID']}/projects/{ids[1]}/resources/imports/{ids[2]}"
     assert httpx.put(url, json={"title": "x"}, headers=headers).json()["import"]["title"] == "x"
+    for name, status in {"neptun.internal": 200, "neptun:80": 200, "other": 403}.items():
+        assert httpx.get(f"{settings['BASE_URL']}/_sandbox", headers={"Host": name}).status_code == status
     if shutil.which("curl"):
         curl = printed[printed.index("curl") : printed.index("Ctrl-C")]
         done = subprocess.run(
@@ -96,7 +99,15 @@ def test_the_help_fits_80_columns_and_names_every_control(
     assert max(map(len, printed.splitlines())) <= 80
     for words in ("--port", "--dialect", "--session VALUE", "POST /_sandbox/fail-next", "POST /_sandbox/respond"):
         assert words in printed
-    for words in ("GET /_sandbox/requests", "POST /_sandbox/reset", '"retry_after"', '"disconnect"', '"delay"'):
+    for words in (
+        "GET /_sandbox/requests",
+        "POST /_sandbox/reset",
+        "GET /_sandbox:",
+        "--host-name NAME",
+        '"retry_after"',
+        '"disconnect"',
+        '"delay"',
+    ):
         assert words in printed
 
 
