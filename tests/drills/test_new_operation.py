@@ -155,7 +155,7 @@ def test_an_operation_is_added_with_a_row_a_method_and_two_handlers(checkout: Ch
     checkout.replace(documented, table, f'{DOCUMENTED}{table}    "getProject": _get(PROJECT),\n')
     assert checkout.contract() == [NOT_DEPLOYED]
 
-    checkout.add_before(deployed, "_KEPT = ", DEPLOYED)
+    checkout.add_before(deployed, "HANDLERS: Mapping", DEPLOYED)
     checkout.replace(deployed, table, f'{table}    "getProject": _get_project,\n')
     assert checkout.contract() == []
 
