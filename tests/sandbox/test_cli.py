@@ -20,7 +20,7 @@ SCRIPT = Path(sysconfig.get_path("scripts")) / "neptun-sandbox"
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
 def test_it_prints_what_to_set_and_a_curl_line_and_ends_cleanly(number: signal.Signals) -> None:
-    command = [SCRIPT, "--host-name", "neptun.internal", "--host-name", "neptun"]
+    command = [str(SCRIPT), "--host-name", "neptun.internal", "--host-name", "neptun"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     printed = ""
