@@ -7,12 +7,14 @@ It is a module of its own because pytest imports every plugin at its start, befo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from neptun_sdk.sandbox import Sandbox
+else:
+    Sandbox = Any  # for `typing.get_type_hints`
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Callable
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 sys.path.insert(0, str(Path(__file__).parent))
-import house  # beside this file
+import architecture  # beside this file
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+import truth_table
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # each row of that table is a call
 
 project = "neptun-sdk"
 release = neptun_sdk.__version__
@@ -32,7 +38,7 @@ highlight_language = "text"
 # A copy of the few names that docstrings refer to, so that the build needs no network.
 intersphinx_mapping = {"python": ("https://docs.python.org/3", "python.inv.txt")}
 nitpick_ignore = [("py:class", "httpx.BaseTransport"), ("py:obj", "httpx.BaseTransport")]  # httpx has no inventory
-nitpick_ignore += [("py:class", "Resource")]
+nitpick_ignore += [("py:class", "neptun_sdk.models.Resource"), ("py:class", "ssl.SSLContext")]
 
 autodoc_member_order = "bysource"
 ALIASES = {
@@ -67,9 +73,10 @@ copybutton_only_copy_prompt_lines = True
 # What stands in a page as `<!-- name -->` and is written at each build, from what it is about.
 WRITTEN: dict[str, Callable[[], str]] = {
     "HTTP reference": lambda: markdown(load_spec()),
-    "house": house.drawing,
-    "modules": house.table,
+    "architecture": architecture.drawing,
+    "modules": architecture.table,
     "errors": lambda: "\n".join(tree(neptun_sdk.NeptunError)) + "\n",
+    "outcomes": truth_table.markdown,
     "types": lambda: "".join(map(alias, ALIASES)),
 }
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, Unpack, cast
 
 import httpx
 
-from neptun_sdk.arguments import Settings, check_base_url, check_fields, check_id, check_sendable, environment
+from neptun_sdk.arguments import (
+    Settings,
+    check_base_url,
+    check_fields,
+    check_headers,
+    check_id,
+    check_sendable,
+    environment,
+)
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect, ProgrammingLanguage, Project, ProjectImport, ProjectType, ResourceT, SourceType
 from neptun_sdk.session import Session
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class _Settings(TypedDict, total=False):
-    """The keywords that all ways of making a client take."""
+    """The keywords of `NeptunClient`, for the type of `NeptunClient.shared`."""
 
     base_url: str | None
     dialect: Dialect | None
@@ -28,7 +36,13 @@ class _Settings(TypedDict, total=False):
     max_retries: int
     max_response_size: int
     allow_http: bool
+    headers: Mapping[str, str] | None
+    ssl_context: ssl.SSLContext | None
+    proxy: str | None
     transport: httpx.BaseTransport | None
+
+
+_NO_SESSION: Any = object()
 
 
 class NeptunClient:
@@ -51,9 +65,15 @@ class NeptunClient:
             504; 0 switches this off. Both operations set absolute values, so that sending one twice is safe.
         max_response_size: The largest response that is read, in bytes as decompressed.
         allow_http: Allow plain http, which anyone on the way can read, to a host that is not loopback.
-        transport: The `httpx.BaseTransport` to send with, for tests, custom CAs or own proxies. It stays the caller's
-            to close, the proxy variables (``HTTPS_PROXY`` …) do not apply to it, and it may overrun ``timeout``,
-            because its timeouts count for each read alone.
+        headers: Headers that are sent with each request, such as a gateway's key; else ``$NEPTUN_HEADERS``, one
+            ``Name: value`` a line. Their values are masked as the cookie is.
+        ssl_context: The TLS context, for own CAs, truststore or client certificates; else httpx's, with
+            ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``.
+        proxy: The URL of a proxy (``http``, ``https`` or ``socks5``), which loopback is reached through too; else the
+            one that ``HTTPS_PROXY``, ``HTTP_PROXY`` or ``ALL_PROXY`` names.
+        transport: The `httpx.BaseTransport` to send with, for tests and mocks, in place of ``ssl_context`` and
+            ``proxy``. It stays the caller's to close, and it may overrun ``timeout``, because its timeouts count for
+            each read alone.
 
     Raises:
         ArgumentError: An argument, or the environment variable in its place, is missing or cannot be right.
@@ -70,35 +90,58 @@ class NeptunClient:
         max_retries: int = 2,
         max_response_size: int = 16 * 1024 * 1024,
         allow_http: bool = False,
+        headers: Mapping[str, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        checked: Mapping[str, str] = {}
         try:
-            self._session: Session | None = Session.from_environment(session_cookie, user_id)
-        except ArgumentError as error:
-            raise error.with_traceback(None) from None  # the frames below hold the argument
-        finally:
-            del session_cookie  # a traceback that shows local variables must not show it
-        url = check_base_url(base_url, allow_http=allow_http)
-        if not (transport is None or isinstance(transport, httpx.BaseTransport)):
-            raise ArgumentError(f"transport must be an httpx.BaseTransport, not {type(transport).__name__}.")
-        self._settings = Settings(
-            base_url=str(url).rstrip("/"),
-            origin=str(url.copy_with(raw_path=b"/")).rstrip("/"),
-            dialect=dialect if dialect is not None else cast("Dialect", environment("NEPTUN_DIALECT") or "documented"),
-            timeout=timeout,
-            max_retries=max_retries,
-            max_response_size=max_response_size,
-        )
-        # The generated client and httpcore are loaded with the first client, so that importing the SDK costs little. No
-        # call imports anything: an interrupt within an import can leave its lock taken, so that all other calls hang.
-        import_module("neptun_sdk.call")
-        from neptun_sdk.connections import Connections
-        from neptun_sdk.operations import Operations
+            checked = check_headers(headers)
+            shared = session_cookie is _NO_SESSION
+            self._session = None if shared else Session.from_environment(session_cookie, user_id, checked)
+            url = check_base_url(base_url, allow_http=allow_http)
+            if not (ssl_context is None or isinstance(ssl_context, ssl.SSLContext)):
+                raise ArgumentError(f"ssl_context must be an ssl.SSLContext, not {type(ssl_context).__name__}.")
+            if not (transport is None or isinstance(transport, httpx.BaseTransport)):
+                raise ArgumentError(f"transport must be an httpx.BaseTransport, not {type(transport).__name__}.")
+            if transport is not None and not (ssl_context is None and proxy is None):
+                raise ArgumentError("transport excludes ssl_context and proxy: it makes its own connections.")
+            self._settings = Settings(
+                base_url=str(url).rstrip("/"),
+                origin=str(url.copy_with(raw_path=b"/")).rstrip("/"),
+                dialect=dialect
+                if dialect is not None
+                else cast("Dialect", environment("NEPTUN_DIALECT") or "documented"),
+                timeout=timeout,
+                max_retries=max_retries,
+                max_response_size=max_response_size,
+                headers=checked,
+            )
+            # The generated client and httpcore are loaded with the first client, so that importing the SDK costs
+            # little. A call imports nothing: an interrupt within an import can leave its lock taken, so that all other
+            # calls hang.
+            from neptun_sdk._http.connections import Connections
+            from neptun_sdk.call import run
+            from neptun_sdk.operations import Operations
 
-        self._operations = Operations
-        self._connections = Connections(url, allow_http=allow_http, transport=transport)
+            self._operations, self._run = Operations, run
+            problem = ""
+            try:
+                self._connections = Connections(
+                    url, allow_http=allow_http, ssl_context=ssl_context, proxy=proxy, transport=transport
+                )
+            except ValueError as exc:
+                problem = str(exc)
+            if problem:
+                raise ArgumentError(problem)  # not above, where exceptions whose frames hold the URL were its context
+        except ArgumentError as error:
+            raise error.with_traceback(None) from None  # the frames below hold the arguments
+        finally:
+            # A traceback that shows local variables must not show a secret; the URL of a proxy may hold a password.
+            del session_cookie, headers, checked, proxy
         self._owns_connections = True
-        self._closed = False
+        self._is_closed = False
 
     @classmethod
     def shared(cls, **settings: Unpack[_Settings]) -> Self:
@@ -113,9 +156,7 @@ class NeptunClient:
         Raises:
             ArgumentError: An argument, or the environment variable in its place, cannot be right.
         """
-        client = cls("replaced-below", 1, **settings)
-        client._session = None
-        return client
+        return cls(_NO_SESSION, **settings)
 
     def update_project(
         self,
@@ -199,13 +240,19 @@ class NeptunClient:
             ArgumentError: One of the two is missing or cannot be right.
         """
         try:
-            return self._derive(_session=Session(session_cookie, user_id))
+            return self._derive(_session=Session(session_cookie, user_id, self._settings.headers))
         except ArgumentError as error:
             raise error.with_traceback(None) from None
         finally:
             del session_cookie
 
-    def with_options(self, *, timeout: float | None = None, max_retries: int | None = None) -> Self:
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
         """Return a client for the same user, on the same connections, with other settings.
 
         Closing it closes nothing of this one's; closing this one ends both.
@@ -213,17 +260,27 @@ class NeptunClient:
         Args:
             timeout: The seconds that a call may take as a whole; ``None`` leaves it as it is.
             max_retries: How often a request is sent again; ``None`` leaves it as it is.
+            headers: Headers that are added to this client's, or replace those of the same name.
 
         Raises:
-            ArgumentError: One of the two cannot be right.
+            ArgumentError: One of them cannot be right.
         """
         given = {"timeout": timeout, "max_retries": max_retries}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        return self._derive(_settings=replace(self._settings, **changes))
+        session = self._session
+        try:
+            if headers is not None:
+                changes["headers"] = {**self._settings.headers, **check_headers(headers)}
+                session = session and session.with_headers(changes["headers"])
+            return self._derive(_settings=replace(self._settings, **changes), _session=session)
+        except ArgumentError as error:
+            raise error.with_traceback(None) from None
+        finally:
+            del headers, changes
 
     def close(self) -> None:
         """Close the connections that this client opened; calling it again does nothing."""
-        self._closed = True
+        self._is_closed = True
         if self._owns_connections:
             self._connections.close()
 
@@ -259,30 +316,32 @@ class NeptunClient:
         ``arguments`` are the method's own ``locals()``, so that no parameter can be forgotten: what is not an id of the
         path is a field of the body.
         """
-        from neptun_sdk.call import Call  # loaded with the first client, like the rest
-        from neptun_sdk.operations import CallInfo
-
-        session = self._session
+        session, is_checked = self._session, False
         try:
-            if self._closed or self._connections.closed.is_set():
+            if self._is_closed or self._connections.closed.is_set():
                 raise ArgumentError("this client is closed; make a new NeptunClient. Nothing was sent.")
             if session is None:
                 raise ArgumentError("a shared client has no session; call with_session first. Nothing was sent.")
             ids, fields = self._check(operation, arguments, session)
-            info = CallInfo(operation, ids, fields, self._settings.dialect)
-            return Call(info, self._settings, self._connections, session).run()
-        except ArgumentError as error:
-            applied = False if operation.updates else None
-            text = f"{operation.name}: {error}"
-            raise ArgumentError(text, operation=operation.name, applied=applied) from None
-        except NeptunError:
-            raise
+            is_checked = True
+            result = self._run(operation, ids, fields, self._settings, self._connections, session)
         except BaseException as exc:
-            # Such as KeyboardInterrupt, which can be raised anywhere: its frames may hold the cookie.
+            if isinstance(exc, ArgumentError) and not is_checked:
+                applied = False if operation.updates else None
+                text = f"{operation.name}: {exc}"
+                raise ArgumentError(text, operation=operation.name, applied=applied) from None
+            # Such as KeyboardInterrupt, which can be raised anywhere, or an exception of a caller's transport: also a
+            # `NeptunError`, which is another call's.
             if session is not None:
-                session.mask_exception(exc)
-            self._connections.renew()
+                session.release(exc)
+            self._connections.reset()
             raise
+        if not isinstance(result, NeptunError):
+            return result
+        try:
+            raise result
+        finally:
+            del result  # which holds this frame by its traceback
 
     def _check(
         self, operation: Operation[Any], arguments: Mapping[str, Any], session: Session

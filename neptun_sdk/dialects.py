@@ -6,7 +6,7 @@ module.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 from neptun_sdk.models import Dialect, Project, ProjectImport, Resource
@@ -39,38 +39,47 @@ def contract_name(resource: type[Resource], name: str) -> str:
     return next((ours for ours, theirs in names.items() if theirs == name), name)
 
 
-def from_wire(operation: Operation[Any], document: object) -> tuple[object, Dialect]:
-    """Find the resource in the decoded body of a 200: in its envelope (documented), or alone (deployed).
+class Found(NamedTuple):
+    """What the body of a 200 holds.
 
-    Returns:
-        The resource under the contract's names, or what stands in its place, and the dialect of the response.
+    Attributes:
+        row: The resource under the contract's names, or what stands in its place.
+        dialect: The dialect of the response.
+        names: The names that the fields have on the wire.
     """
+
+    row: object
+    dialect: Dialect
+    names: frozenset[str]
+
+
+def from_wire(operation: Operation[Any], document: object) -> Found:
+    """Find the resource in the decoded body of a 200: in its envelope (documented), or alone (deployed)."""
     if not isinstance(document, dict):
-        return None, "documented"
+        return Found(None, "documented", frozenset())
     body = cast("dict[str, object]", document)
     if operation.envelope in body or "id" not in body:
-        return body.get(operation.envelope), "documented"
+        found = body.get(operation.envelope)
+        return Found(
+            found, "documented", frozenset(cast("dict[str, object]", found) if isinstance(found, dict) else ())
+        )
     row: dict[str, object] = {}
     for name, value in body.items():
         ours = contract_name(operation.resource, name)
         row[name if ours in body else ours] = value  # of a field under both names, neither is lost
-    return row, "deployed"
+    return Found(row, "deployed", frozenset(body))
 
 
-def dropped(call: CallInfo[Any], response_dialect: Dialect, names: Iterable[str]) -> list[str]:
-    """Return the fields, of those named, that the server does not know by the name under which they were sent."""
+def dropped(
+    call: CallInfo[Any], response_dialect: Dialect, names: Iterable[str], returned: Collection[str] = ()
+) -> list[str]:
+    """Return the fields, of those named, that the server does not know by the name under which they were sent.
+
+    It knows the names that it ``returned``, whatever its dialect is.
+    """
     resource = call.operation.resource
-    return [
-        name for name in names if wire_name(resource, call.dialect, name) != wire_name(resource, response_dialect, name)
-    ]
-
-
-class Meaning(NamedTuple):
-    """What an error status of a deployed server means, if the contract gives it another meaning."""
-
-    next_step: str
-    reason: str = ""  # stands after the status
-    applied: bool | None = None
+    sent = {name: wire_name(resource, call.dialect, name) for name in names}
+    return [name for name, its in sent.items() if its not in (wire_name(resource, response_dialect, name), *returned)]
 
 
 def may_be_applied(call: CallInfo[Any], status_code: int) -> bool:
@@ -86,40 +95,39 @@ def is_error_body(body: object) -> bool:
     return "statusCode" in error or "data" in error or isinstance(error.get("statusMessage"), str)
 
 
-def meaning(call: CallInfo[Any], status_code: int, body: object) -> Meaning | None:
-    """Return what an error status of a deployed server means; ``None`` if it is what the contract says."""
-    if not is_error_body(body):
-        return None
+def meaning(call: CallInfo[Any], status_code: int, body: object) -> dict[str, Any]:
+    """Return how the meaning of an error differs, if a deployed server wrote its body: changes of a `Rule`."""
     error = cast("dict[str, object]", body)
     # An error of a handler has no ``message``; one that was thrown has.
     thrown = bool(error.get("message"))
     by_handler = isinstance(error.get("statusMessage"), str) and not thrown
-    # Of the others, a deployed server knows nothing.
     stored = set(call.fields).difference(dropped(call, "deployed", call.fields))
-    has_nul = any("\0" in str(call.fields[name]) for name in stored)
-    if has_nul and (status_code == 500 or (status_code == 404 and by_handler)):
-        applied = False if status_code == 404 else None
-        return Meaning("Leave out the NUL character: a deployed server cannot store it", applied=applied)
+    if by_handler and status_code in (404, 500) and any("\0" in str(call.fields[name]) for name in stored):
+        step = "Leave out the NUL character: a deployed server cannot store it"
+        return {"next_step": step, "applied": False, "never_applied": True}
     if status_code == 401 and by_handler:
         reason = "the session is valid, but the resource does not exist or is not this user's"
-        return Meaning("Check user_id and the other ids", reason, applied=False)
-    if not thrown and may_be_applied(call, status_code):
+        return {"next_step": "Check user_id and the other ids", "reason": reason, "about_session": False}
+    is_certain = "statusCode" in error and isinstance(error.get("message"), str) and thrown
+    if not is_certain and may_be_applied(call, status_code):
         reason = "there is no such resource, or a deployed server's database failed"
-        return Meaning("Check the ids, and call again: sending the same values twice is safe", reason)
+        step = "Check the ids, and call again: sending the same values twice is safe"
+        return {"next_step": step, "reason": reason, "applied": None, "retryable": True}
     if status_code == 404 and str(error.get("message", "")).startswith("Page not found"):
-        return Meaning("Check the path of base_url: the server has no such route", applied=False)
+        return {"next_step": "Check the path of base_url: the server has no such route"}
     resource = call.operation.resource
     if status_code == 413 and resource in _BODY_LIMITS:
         limit = f"a deployed server takes less than {_BODY_LIMITS[resource]:,} bytes in {call.operation.name}"
-        return Meaning(f"Shorten the texts: {limit}", applied=False)
+        return {"next_step": f"Shorten the texts: {limit}"}
     if status_code != 500:
-        return None
-    # A user_id as large is a 401.
+        return {}
+    # Not user_id: a server returns 401 for one that it does not know.
     if error.get("error") is True and any(value > _MAX_ID for name, value in call.ids.items() if name != "user_id"):
-        return Meaning(f"Check the ids: a deployed server has none above {_MAX_ID}", applied=False)
+        step = f"Check the ids: a deployed server has none above {_MAX_ID}"
+        return {"next_step": step, "applied": False, "never_applied": True}
     if call.fields and not stored:
-        return Meaning(
-            f"A deployed server returns this if it knows none of the fields sent ({', '.join(call.fields)}); if this "
-            f"is one, set {HOW_TO_SET.format('deployed')}"
-        )
-    return None
+        return {
+            "next_step": f"A deployed server returns this if it knows none of the fields sent "
+            f"({', '.join(call.fields)}); if this is one, set {HOW_TO_SET.format('deployed')}"
+        }
+    return {}

@@ -2,7 +2,7 @@
 
 NeptunError                      .operation  .applied  .attempts
 ├── ArgumentError (ValueError)   refused here; nothing was sent
-├── NeptunConnectionError        no usable response came back  .status_code
+├── NeptunConnectionError        no usable response came back  .status_code  .headers
 │   └── NeptunTimeoutError
 ├── StatusError                  .status_code  .server_message  .body  .headers
 │   ├── BadRequestError          400  .fields
@@ -12,19 +12,19 @@ NeptunError                      .operation  .applied  .attempts
 │   ├── RateLimitError           429  .retry_after
 │   └── ServerError              5xx  .retry_after
 ├── ResponseError                a response outside the contract  .status_code  .headers
-└── UpdateNotVerifiedError       200, but a field came back different  .differences  .resource
+└── UpdateNotVerifiedError       200, but a field came back different  .differences  .resource  .status_code  .headers
 
-Every error pickles and copies: what it knows is in its instance dictionary.
+Every error pickles and copies. What it knows, but for ``resource``, is in its ``args`` as plain JSON, so that a queue
+that makes it again from its class and its ``args`` loses nothing. No class claims what an instance may not know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from neptun_sdk.models import Resource
+from neptun_sdk.models import Resource  # at run time too: frameworks read the type hints
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -34,6 +34,7 @@ class NeptunError(Exception):
 
     Args:
         text: The message.
+        facts: Attributes, as the second of an error's ``args`` holds them; unknown ones are left out.
         attributes: Attributes of the class; `TypeError` for others.
 
     Attributes:
@@ -47,29 +48,37 @@ class NeptunError(Exception):
     applied: bool | None = None
     attempts: int = 0
 
-    def __init__(self, text: str = "", /, **attributes: object) -> None:
-        super().__init__(text)
+    def __init__(self, text: str = "", facts: Mapping[str, Any] = _NONE, /, **attributes: Any) -> None:
+        given = {**(facts or {}), **attributes}
+        plain = {name: value for name, value in given.items() if name != "resource"}
+        super().__init__(*((text, plain) if plain else (text,)))
+        bases = [base for base in type(self).__mro__ if issubclass(base, NeptunError)]
+        public = {name for base in bases for name in vars(base) if not name.startswith("_")}
         for name in attributes:
-            if name.startswith("_") or not any(
-                name in vars(base) for base in type(self).__mro__ if issubclass(base, NeptunError)
-            ):
+            if name not in public:
                 raise TypeError(f"{type(self).__name__} has no attribute {name!r}")
-        self.__dict__.update(attributes)
+        # A newer SDK may know more facts.
+        self.__dict__.update({name: value for name, value in given.items() if name in public})
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
 
 class ArgumentError(NeptunError, ValueError):
     """An argument or a setting was refused here; nothing was sent."""
 
-    applied: bool | None = False
-
 
 class NeptunConnectionError(NeptunError):
     """No usable response came back: there was no connection, or it broke. ``__cause__`` is the original exception.
 
-    ``status_code`` is that of the response if at least its head had come, else ``None``.
+    ``status_code`` and ``headers`` are those of the response if at least its head had come, else ``None`` and empty.
     """
 
     status_code: int | None = None
+    headers: Mapping[str, str] = _NONE
 
 
 class NeptunTimeoutError(NeptunConnectionError):
@@ -99,7 +108,6 @@ class BadRequestError(StatusError):
     """
 
     status_code: int = 400
-    applied: bool | None = False
     fields: Mapping[str, str] = _NONE
 
 
@@ -107,21 +115,18 @@ class AuthenticationError(StatusError):
     """401: the session is missing, unknown or expired; or, from a deployed server, the resource is not this user's."""
 
     status_code: int = 401
-    applied: bool | None = False
 
 
 class PermissionDeniedError(StatusError):
     """403: the session belongs to another user than ``user_id``."""
 
     status_code: int = 403
-    applied: bool | None = False
 
 
 class NotFoundError(StatusError):
     """404: there is no such project or import."""
 
     status_code: int = 404
-    applied: bool | None = False
 
 
 class RateLimitError(StatusError):
@@ -131,7 +136,6 @@ class RateLimitError(StatusError):
     """
 
     status_code: int = 429
-    applied: bool | None = False
     retry_after: float | None = None
 
 
@@ -158,13 +162,23 @@ class ResponseError(NeptunError):
 class UpdateNotVerifiedError(NeptunError):
     """The server returned 200, but at least one field that was sent came back different.
 
-    ``applied`` is ``False`` if the response shows that the server has no such field, else ``None``: the value may have
-    been normalised, truncated, or overwritten by another writer. Fields that are not in ``differences`` were applied.
+    ``applied`` is ``False`` if the server has none of the fields that were sent, else ``None``: a value may have been
+    normalised, truncated, or overwritten by another writer, or one field was stored and another dropped. Fields that
+    are not in ``differences`` were applied.
 
     Attributes:
         differences: ``{field: (sent, returned)}`` for every field that differs.
         resource: The resource as the server returned it.
+        status_code: 200.
+        headers: As in `StatusError`.
     """
 
     differences: Mapping[str, tuple[str, str | None]] = _NONE
     resource: Resource | None = None
+    status_code: int | None = None
+    headers: Mapping[str, str] = _NONE
+
+    def __init__(self, text: str = "", facts: Mapping[str, Any] = _NONE, /, **attributes: Any) -> None:
+        super().__init__(text, facts, **attributes)
+        # JSON has made lists of the pairs.
+        self.differences = {name: (sent, returned) for name, (sent, returned) in self.differences.items()}

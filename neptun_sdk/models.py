@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import datetime
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
 Dialect: TypeAlias = Literal["documented", "deployed"]
@@ -23,14 +23,38 @@ SourceType: TypeAlias = (
 class Resource:
     """The base class of what operations return: dataclasses with ``extra`` and the fields of the contract."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__", "_response_headers")
 
     if TYPE_CHECKING:
+        _response_headers: Mapping[str, str]
 
         def __init__(self, *, extra: Mapping[str, Any], **fields: Any) -> None: ...
 
+    @property
+    def response_headers(self) -> Mapping[str, str]:
+        """The headers of the response, such as a request id: names in lower case, without ``Set-Cookie``.
+
+        They are no field of the resource: equality, ``repr`` and `dataclasses.asdict` leave them out.
+        """
+        return getattr(self, "_response_headers", _NO_HEADERS)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {each.name: getattr(self, each.name) for each in fields(cast("Any", self))}
+        return _made_again, (type(self), values, dict(self.response_headers))
+
 
 ResourceT = TypeVar("ResourceT", bound=Resource)
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+def with_headers(resource: ResourceT, headers: Mapping[str, str]) -> ResourceT:
+    """Keep the headers of the response with a resource that was just made; return it."""
+    object.__setattr__(resource, "_response_headers", headers)
+    return resource
+
+
+def _made_again(resource: type[ResourceT], values: Mapping[str, Any], headers: Mapping[str, str]) -> ResourceT:
+    return with_headers(resource(**values), headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +99,17 @@ class ProjectImport(Resource):
 
 
 class ContractField(NamedTuple):
-    """A field of a resource that the contract names; its type is int, float, bool, str or datetime."""
+    """A field of a resource that the contract names; its kind is a key of `_KINDS`, or ``date-time``."""
 
     name: str
-    type: type[Any]
+    kind: str
     optional: bool
 
 
 def contract_fields(resource: type[Resource]) -> tuple[ContractField, ...]:
     """Return the fields of a resource that the contract names: all but ``extra``."""
     named = [each for each in fields(cast("Any", resource)) if each.name != "extra"]
-    return tuple(ContractField(each.name, _plain_type(each), each.default is None) for each in named)
+    return tuple(ContractField(each.name, _kind(each), each.default is None) for each in named)
 
 
 def first_problem(contract: Iterable[ContractField], row: object, *, place: str) -> str | None:
@@ -97,37 +121,43 @@ def first_problem(contract: Iterable[ContractField], row: object, *, place: str)
     if not isinstance(row, dict):
         return f"{place}: missing" if row is None else f"{place}: expected an object, got {type(row).__name__}"
     values = cast("dict[str, object]", row)
-    for name, expected, optional in contract:
+    for name, kind, optional in contract:
         value = values.get(name, MISSING)
         if value is MISSING:
             if not optional:
                 return f"{place}.{name}: missing"
         elif not (value is None and optional):
-            problem = _type_problem(expected, value)
+            problem = _kind_problem(kind, value)
             if problem:
                 return f"{place}.{name}: {problem}"
     return None
 
 
-_CHECKED_TYPES = (int, float, bool, str, datetime)
+# The exact types, because JSON's true is a Python int; a number without a fraction is decoded as int.
+_KINDS: Mapping[str, tuple[type[Any], ...]] = {"int": (int,), "float": (float, int), "bool": (bool,), "str": (str,)}
 
 
-def _plain_type(field: Field[Any]) -> type[Any]:
-    """Return the type behind an annotation: of ``str | None`` and of ``Literal[…] | str`` it is ``str``."""
+def _kind(field: Field[Any]) -> str:
+    """Return what stands behind an annotation: of ``str | None`` and of ``Literal[…] | str`` it is ``str``.
+
+    A date-time is known by what its class can do: freezegun replaces the class.
+    """
     alternatives = get_args(field.type) if get_origin(field.type) in (Union, UnionType) else (field.type,)
     for each in alternatives:
-        if each in _CHECKED_TYPES:
-            return cast("type[Any]", each)
-    raise TypeError(f"change _type_problem in neptun_sdk/models.py: {field.name} has the new type {field.type}")
+        name = getattr(each, "__name__", "")
+        if name in _KINDS:
+            return name
+        if hasattr(each, "fromisoformat"):
+            return "date-time"
+    raise TypeError(f"change _KINDS in neptun_sdk/models.py: {field.name} has the new type {field.type}")
 
 
-def _type_problem(expected: type[Any], value: object) -> str | None:
-    if expected is datetime and isinstance(value, str):
+def _kind_problem(kind: str, value: object) -> str | None:
+    if kind == "date-time" and isinstance(value, str):
         return None if _is_datetime(value) else f"expected a date-time with a time zone, got {value[:40]!a}"
-    # The exact type, because JSON's true is a Python int; a number without a fraction is decoded as int.
-    if type(value) is expected or (expected is float and type(value) is int):
+    if type(value) in _KINDS.get(kind, ()):
         return None
-    return f"expected {expected.__name__}, got {'null' if value is None else type(value).__name__}"
+    return f"expected {kind}, got {'null' if value is None else type(value).__name__}"
 
 
 # RFC 3339, section 5.6; Python's own parser also reads week dates, a comma, a zone without minutes and more.

@@ -8,14 +8,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Generic
 
 from neptun_openapi import models
 from neptun_openapi.api.imports import update_project_import
 from neptun_openapi.api.projects import update_project
 from neptun_openapi.types import Unset
-from neptun_sdk.models import ContractField, Dialect, Project, ProjectImport, ResourceT, contract_fields
+from neptun_sdk.models import ContractField, Dialect, Project, ProjectImport, ResourceT, contract_fields, with_headers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,29 +63,30 @@ class Operation(Generic[ResourceT]):
         """Return ``method``, ``url`` (a path) and, if there is a body, ``json`` and ``headers`` for `httpx.Request`."""
         return self.build(**ids) if self.body is None else self.build(**ids, body=self.body.from_dict(fields))
 
-    def read(self, row: Mapping[str, Any]) -> ResourceT:
-        """Turn the decoded, checked JSON object of a resource into its class; an absent field becomes ``None``."""
+    def read(self, row: Mapping[str, Any], headers: Mapping[str, str]) -> ResourceT:
+        """Turn the decoded, checked JSON object of a resource into its class; an absent field becomes ``None``.
+
+        ``headers`` are those of the response, masked.
+        """
         # The generated model reads a date-time as Python does, which knows no lower-case letters there.
-        dates = [name for name, kind, _ in self.fields if kind is datetime and row.get(name)]
+        dates = [name for name, kind, _ in self.fields if kind == "date-time" and row.get(name)]
         lower = {name: row[name].upper() for name in dates if not row[name].isupper()}
         model = self.model.from_dict({**row, **lower} if lower else row)
         values: dict[str, Any] = {}
         for name, _, _ in self.fields:
             value = getattr(model, name)
             values[name] = None if isinstance(value, Unset) else value
-        return self.resource(**values, extra=model.additional_properties)
+        return with_headers(self.resource(**values, extra=model.additional_properties), headers)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class CallInfo(Generic[ResourceT]):
-    """What errors and log records say of a call. The fields stand under the contract's names."""
+    """What a call is about. The fields stand under the contract's names."""
 
     operation: Operation[ResourceT]
     ids: Mapping[str, int]
     fields: Mapping[str, str]
     dialect: Dialect = "documented"
-    attempts: int = 0
-    maybe_applied: bool = False  # by an attempt before the last one
 
     def __str__(self) -> str:
         return f"{self.operation.name}({', '.join(f'{name}={value}' for name, value in self.ids.items())})"

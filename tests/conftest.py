@@ -49,7 +49,7 @@ LONGEST_FILES = (
     "docs/test_site.py",
     "test_release.py",
     "bulk/test_ten_thousand.py",
-    "faults/test_threads.py",
+    "http/test_threads.py",
     "drills/test_new_operation.py",
     "contract/test_schemathesis.py",
     "docs/test_examples.py",
@@ -123,7 +123,7 @@ def _one_public_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SESSION_COOKIE", "USER_ID", "BASE_URL", "DIALECT"):
+    for name in ("SESSION_COOKIE", "USER_ID", "BASE_URL", "DIALECT", "HEADERS"):
         monkeypatch.delenv(f"NEPTUN_{name}", raising=False)
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in (*proxies, *map(str.lower, proxies), "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):

@@ -1,5 +1,6 @@
 """Arguments: what cannot be right is refused with help, and a base URL is one that a session may be sent to."""
 
+import enum
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -8,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from neptun_sdk import ArgumentError, NeptunClient
-from neptun_sdk.arguments import DEFAULT_BASE_URL, check_base_url, environment, is_loopback
-from tests.conftest import CANARY
+from neptun_sdk import ArgumentError, NeptunClient, NotFoundError
+from neptun_sdk.arguments import DEFAULT_BASE_URL, check_base_url, environment
+from tests.conftest import CANARY, PROJECT
 
 
 def never_sent(request: httpx.Request) -> httpx.Response:
@@ -61,7 +62,7 @@ REFUSED_CALLS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "the session cookie in a field": (
         lambda: client().update_project(1, name=f"my {CANARY}"),
-        f"update_project: name holds the session cookie, which is a secret; {NOTHING}",
+        f"update_project: name holds the session cookie or a value of headers, which are secrets; {NOTHING}",
     ),
     "a field that a deployed server does not have": (
         lambda: client(dialect="deployed").update_project_import(1, 1, title="a", description="b"),
@@ -131,7 +132,7 @@ def test_a_base_url_that_cannot_be_right_is_refused_with_help(base_url: object, 
     with pytest.raises(ArgumentError) as caught:
         client(base_url=base_url)
     assert str(caught.value) == text
-    assert (caught.value.applied, caught.value.attempts, caught.value.operation) == (False, 0, None)
+    assert (caught.value.applied, caught.value.attempts, caught.value.operation) == (None, 0, None)
 
 
 GOOD_URLS = {
@@ -212,6 +213,61 @@ def test_a_timeout_is_a_number_of_any_type(timeout: Any) -> None:
     made = client(timeout=timeout)
     assert type(made._settings.timeout) is float
     assert made._settings.timeout == float(timeout)
+
+
+class Whole:
+    """An integer of another library, as NumPy's are: `operator.index` takes it."""
+
+    def __index__(self) -> int:
+        return 3
+
+
+class Colour(enum.IntEnum):
+    RED = 3
+
+
+class Kind(enum.StrEnum):
+    SITE = "web-site"
+    TENANT = "acme"
+
+
+class Label(str, enum.Enum):  # noqa: UP042 - many services still have these
+    """An enum whose ``str()`` is not its value."""
+
+    SITE = "web-site"
+
+
+INTEGERS: dict[str, Any] = {"of another library": Whole(), "an enum": Colour.RED, "an int": 3}
+
+
+@pytest.mark.parametrize("three", INTEGERS.values(), ids=INTEGERS)
+def test_an_integer_of_any_class_is_taken_wherever_one_is(three: Any) -> None:
+    requests: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request.url.path)
+        return httpx.Response(404, json={"statusCode": 404, "message": "no"})
+
+    made = NeptunClient(CANARY, three, transport=httpx.MockTransport(respond), max_retries=three)
+    for each in (made, made.with_session(CANARY, three), made.with_options(max_retries=three)):
+        with pytest.raises(NotFoundError) as caught:
+            each.update_project_import(three, three, title="a")
+        assert str(caught.value).startswith("update_project_import(user_id=3, project_id=3, import_id=3): ")
+    assert requests == ["/api/users/3/projects/3/resources/imports/3"] * 3
+    assert type(client(max_response_size=three)._settings.max_response_size) is int
+
+
+@pytest.mark.parametrize("kind", [Kind.SITE, Label.SITE], ids=["StrEnum", "str and Enum"])
+def test_a_text_of_any_class_is_sent_as_its_value(kind: Any) -> None:
+    requests: list[bytes] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request.content)
+        return httpx.Response(200, json={"project": {**PROJECT, "project_type": "web-site"}})
+
+    made = NeptunClient(CANARY, 1, transport=httpx.MockTransport(respond), headers={"X-Kind": Kind.TENANT})
+    project = made.update_project(123, project_type=kind)
+    assert (project.project_type, requests) == ("web-site", [b'{"project_type":"web-site"}'])
 
 
 WRONG_TIMEOUTS: dict[str, object] = {
@@ -296,20 +352,3 @@ def test_a_variable_is_read_without_white_space_around_it(
         monkeypatch.setenv("NEPTUN_DIALECT", value)
     assert environment("NEPTUN_DIALECT") == expected
     assert f"dialect={expected or 'documented'!r}" in repr(client())
-
-
-HOSTS = {
-    "localhost": True,
-    "127.0.0.1": True,
-    "127.8.9.10": True,
-    "::1": True,
-    "10.0.0.1": False,
-    "localhost.test": False,
-    "::2": False,
-    "": False,
-}
-
-
-@pytest.mark.parametrize(("host", "expected"), HOSTS.items(), ids=HOSTS)
-def test_loopback_is_this_machine_only(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected

@@ -6,6 +6,7 @@ import logging
 import pickle
 import re
 import time
+import traceback
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -18,9 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neptun_sdk import (
-    CONTRACT,
+    ArgumentError,
     AuthenticationError,
     BadRequestError,
+    Dialect,
     NeptunClient,
     NeptunConnectionError,
     NeptunError,
@@ -109,18 +111,6 @@ def test_a_transport_gets_the_time_that_is_left_as_its_timeouts(client_for: Clie
     assert all(30 < seconds <= 60 for seconds in seen.values())
 
 
-def test_a_timeout_names_the_seconds_since_the_call_began(client_for: ClientFor) -> None:
-    def fail(request: httpx.Request) -> httpx.Response:
-        time.sleep(0.05)
-        raise httpx.ReadTimeout("late", request=request)
-
-    with pytest.raises(NeptunTimeoutError) as caught:
-        client_for(fail).with_options(max_retries=0).update_project(123, name="New name")
-    found = re.search(r"timed out after ([0-9.]+) s waiting for https://neptun\.test\. ", str(caught.value))
-    assert found
-    assert 0.05 <= float(found[1]) < 20
-
-
 def test_a_prefix_of_the_base_url_stays_before_the_path() -> None:
     seen: list[str] = []
 
@@ -141,7 +131,7 @@ PROVE_NOTHING: dict[str, tuple[bytes, str]] = {
     "NaN": (b'{"project": NaN}', "is not JSON (ValueError)"),
     "Infinity": (b'{"project": -Infinity}', "is not JSON (ValueError)"),
     "a number of 5,000 digits": (b"1" * 5000, "is not JSON (ValueError)"),
-    "nested too deeply": (b"[" * 100_000, "is not JSON (RecursionError)"),
+    "nested too deeply": (b"[" * 100_000, "is nested too deeply"),
     "an empty object": (b"{}", "is not a project (project: missing)"),
     "another API's JSON": (b'{"ok": true}', "is not a project (project: missing)"),
     "an array": (b"[]", "is not a project (project: missing)"),
@@ -159,17 +149,8 @@ def test_a_200_outside_the_contract_leaves_open_what_was_applied(
     """It may come from a proxy or from another server, however good its status is."""
     with pytest.raises(ResponseError) as caught:
         client_for(returning(content)).update_project(123, name="New name")
-    assert str(caught.value) == (
-        f"{CALL}: 200, but the body {problem}. The update may have been applied. Check that base_url is a Neptun "
-        f"server and that this SDK is up to date. (contract {CONTRACT})"
-    )
+    assert f"200, but the body {problem}. " in str(caught.value)
     assert (caught.value.applied, caught.value.status_code, caught.value.attempts) == (None, 200, 1)
-
-
-def test_a_204_leaves_open_what_was_applied(client_for: ClientFor) -> None:
-    with pytest.raises(ResponseError, match="204, which the contract does not know") as caught:
-        client_for(returning(b"", 204)).update_project(123, name="New name")
-    assert (caught.value.applied, caught.value.status_code) == (None, 204)
 
 
 # Changes to the project that a 200 returns, the fields that were sent, and whether the update was applied.
@@ -202,24 +183,6 @@ def test_a_malformed_200_proves_an_update_if_it_holds_the_resource_as_sent(
     assert caught.value.applied is applied
 
 
-def test_an_update_that_a_malformed_200_proves_is_not_to_be_sent_again(client_for: ClientFor) -> None:
-    respond = returning_json({"project": PROJECT | {"created_at": "yesterday"}})
-    with pytest.raises(ResponseError, match=r"The update was applied\. Do not send it again\."):
-        client_for(respond).update_project(123, name="New name")
-
-
-def test_a_malformed_200_of_a_read_says_nothing_of_an_update(client_for: ClientFor) -> None:
-    client = client_for(returning_json({"project": PROJECT | {"created_at": "yesterday"}}))
-    with pytest.raises(ResponseError) as caught:
-        client._call(Reading.GET_PROJECT, {"self": client, "project_id": 123})
-    assert str(caught.value) == (
-        "get_project(user_id=1, project_id=123): 200, but the body is not a project (project.created_at: expected a "
-        "date-time with a time zone, got 'yesterday'). Check that base_url is a Neptun server and that this SDK is up "
-        f"to date. (contract {CONTRACT})"
-    )
-    assert caught.value.applied is None
-
-
 OTHER_RESOURCES: dict[str, tuple[Row, str]] = {
     "id": ({"id": 124}, "id is 124, not 123"),
     "project_id": ({"project_id": 790}, "project_id is 790, not 789"),
@@ -232,11 +195,6 @@ OTHER_RESOURCES: dict[str, tuple[Row, str]] = {
 }
 
 
-def test_a_200_without_an_import_says_so(client_for: ClientFor) -> None:
-    with pytest.raises(ResponseError, match=r"the body is not an import \(import: missing\)\."):
-        client_for(returning(b"{}")).update_project_import(789, 123, title="New title")
-
-
 @pytest.mark.parametrize(("changes", "problem"), OTHER_RESOURCES.values(), ids=OTHER_RESOURCES)
 def test_a_response_about_another_resource_names_both(
     changes: Row, problem: str, client_for: ClientFor, project_import: Row
@@ -247,22 +205,6 @@ def test_a_response_about_another_resource_names_both(
     ) as caught:
         client_for(respond).update_project_import(789, 123, title="New title")
     assert caught.value.applied is None
-
-
-def test_a_bare_row_about_another_resource_is_not_taken_for_the_one_asked_for(client_for: ClientFor) -> None:
-    with pytest.raises(ResponseError, match=r"about another project \(id is 124, not 123\)"):
-        client_for(returning_json(PROJECT | {"id": 124})).update_project(123, name="New name")
-
-
-def test_a_read_of_another_resource_is_refused_too(client_for: ClientFor) -> None:
-    client = client_for(returning_json({"project": PROJECT | {"id": 124}}))
-    with pytest.raises(ResponseError, match=r"about another project \(id is 124, not 123\)"):
-        client._call(Reading.GET_PROJECT, {"self": client, "project_id": 123})
-
-
-def test_a_read_returns_the_resource(client_for: ClientFor) -> None:
-    client = client_for(returning_json({"project": PROJECT}))
-    assert client._call(Reading.GET_PROJECT, {"self": client, "project_id": 123}).name == "New name"
 
 
 def test_a_200_with_a_byte_order_mark_is_read(client_for: ClientFor) -> None:
@@ -318,26 +260,20 @@ def test_a_cleared_text_that_came_back_otherwise_is_not_passed_over(client_for: 
         client_for(returning_json({"project": PROJECT})).update_project(123, description="")
 
 
+class Breaking(httpx.SyncByteStream):
+    """A body that breaks midway."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"{"
+        raise httpx.ReadError("reset")
+
+
 class Endless(httpx.SyncByteStream):
     """A body without end."""
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
             yield b" " * 65_536
-
-
-TOO_LARGE: dict[str, tuple[int, bool | None]] = {"200": (200, None), "404": (404, False), "503": (503, None)}
-
-
-@pytest.mark.parametrize(("status_code", "applied"), TOO_LARGE.values(), ids=TOO_LARGE)
-def test_a_response_that_is_too_large_is_refused(
-    status_code: int, *, applied: bool | None, client_for: ClientFor
-) -> None:
-    client = client_for(lambda _: httpx.Response(status_code, stream=Endless()))
-    expected = rf"{status_code}, but the body is larger than max_response_size \(16,777,216 bytes\)"
-    with pytest.raises(ResponseError, match=expected) as caught:
-        client.update_project(123, name="New name")
-    assert (caught.value.applied, caught.value.attempts) == (applied, 1)
 
 
 def test_max_response_size_counts_bytes_as_decompressed() -> None:
@@ -391,13 +327,6 @@ def test_an_encoding_that_was_not_asked_for_is_refused(encoding: str, shown: str
     assert caught.value.applied is None
 
 
-def test_a_body_that_cannot_be_decompressed_is_outside_the_contract(client_for: ClientFor) -> None:
-    client = client_for(returning(b"not gzip", headers={"Content-Encoding": "gzip", "X-Request-Id": "7"}))
-    with pytest.raises(ResponseError, match=r"200, but the body cannot be decompressed \(.*incorrect header") as caught:
-        client.update_project(123, name="New name")
-    assert (caught.value.applied, caught.value.headers["x-request-id"]) == (None, "7")
-
-
 def test_the_body_is_closed_even_if_it_is_not_read_to_its_end() -> None:
     closed: list[bool] = []
 
@@ -414,16 +343,15 @@ def test_the_body_is_closed_even_if_it_is_not_read_to_its_end() -> None:
     assert closed == [True]
 
 
-def test_a_slow_transport_of_the_callers_own_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_transport_of_the_caller_ends_at_the_deadline() -> None:
     class Slow(httpx.SyncByteStream):
         def __iter__(self) -> Iterator[bytes]:
             yield b"{"
-            monkeypatch.setattr(time, "monotonic", lambda: 161.0)
+            time.sleep(0.1)
             yield b"}"
 
-    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     with (
-        client_with(lambda _: httpx.Response(200, stream=Slow()), timeout=60) as client,
+        client_with(lambda _: httpx.Response(200, stream=Slow()), timeout=0.1) as client,
         pytest.raises(NeptunTimeoutError, match="the time of the call is over") as caught,
     ):
         client.update_project(123, name="New name")
@@ -476,29 +404,6 @@ def test_a_200_that_echoes_the_cookie_is_masked(text: str, client_for: ClientFor
     assert project.extra == {"prompt_context": "***"}
 
 
-FAILURES: dict[str, tuple[int, bytes, type[NeptunError]]] = {
-    "404": (404, b'{"statusCode": 404, "message": "Project not found"}', NotFoundError),
-    "503": (503, b"", ServerError),
-    "302": (302, b"", ResponseError),
-    "204": (204, b"", ResponseError),
-    "200 that is not JSON": (200, b"<html>", ResponseError),
-}
-
-
-@pytest.mark.parametrize(("status_code", "content", "error_class"), FAILURES.values(), ids=FAILURES)
-def test_an_error_has_the_headers_of_the_response_without_cookies(
-    status_code: int, content: bytes, error_class: type[NeptunError]
-) -> None:
-    headers = {"X-Request-Id": "7", "X-Echo": f"a {CANARY} b", "Set-Cookie": "neptun-session=anonymous; Path=/"}
-    with (
-        client_with(returning(content, status_code, headers), max_retries=0) as client,
-        pytest.raises(error_class) as caught,
-    ):
-        client.update_project(123, name="New name")
-    assert isinstance(caught.value, StatusError | ResponseError)
-    assert caught.value.headers == {"x-request-id": "7", "x-echo": "a *** b"}
-
-
 def test_a_cookie_of_a_response_is_never_adopted(client_for: ClientFor) -> None:
     seen: list[str] = []
 
@@ -534,13 +439,6 @@ def test_a_redirect_is_not_followed(location: str, client_for: ClientFor) -> Non
     assert (caught.value.headers["location"], len(seen)) == (location, 1)
 
 
-def test_a_redirect_names_its_target(client_for: ClientFor) -> None:
-    location = "https://user:secret@elsewhere.test/login?token=secret#secret"
-    with pytest.raises(ResponseError, match=r"a redirect to 'https://elsewhere\.test/login', and") as caught:
-        client_for(returning(b"", 302, {"Location": location})).update_project(123, name="New name")
-    assert "secret" not in str(caught.value)
-
-
 def test_an_exception_of_httpx_becomes_the_cause_without_the_cookie(client_for: ClientFor) -> None:
     def fail(request: httpx.Request) -> httpx.Response:
         raise httpx.ReadError(f"reset {CANARY}", request=request)
@@ -555,34 +453,6 @@ def test_an_exception_of_httpx_becomes_the_cause_without_the_cookie(client_for: 
     assert "Cookie" not in cause.request.headers
 
 
-class VendorError(Exception):
-    """What a transport of the caller's own may raise: anything at all."""
-
-
-FOREIGN: dict[str, tuple[Exception, str]] = {
-    "a bug": (KeyError("headers"), "KeyError: 'headers'"),
-    "of the system": (OSError(24, "Too many open files"), "OSError: [Errno 24] Too many open files"),
-    "of another library": (VendorError(f"sent {CANARY}"), "VendorError: sent ***"),
-    "of this SDK": (NotFoundError("of another call"), "NotFoundError: of another call"),
-}
-
-
-@pytest.mark.parametrize(("exc", "cause"), FOREIGN.values(), ids=FOREIGN)
-def test_anything_that_a_transport_raises_becomes_a_connection_error(exc: Exception, cause: str) -> None:
-    def fail(_: httpx.Request) -> httpx.Response:
-        raise exc
-
-    with client_with(fail, max_retries=0) as client, pytest.raises(NeptunConnectionError) as caught:
-        client.update_project(123, name="New name")
-    assert str(caught.value) == (
-        f"{CALL}: the transport for https://neptun.test failed. The update may have been applied. Correct the "
-        f"transport: it may raise httpx.TransportError only. ({cause})"
-    )
-    assert caught.value.__cause__ is exc
-    assert (exc.__traceback__, caught.value.applied) == (None, None)
-    assert CANARY not in f"{exc!r}"
-
-
 def test_an_interrupt_ends_the_call_and_shows_no_cookie(
     client_for: ClientFor, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -593,38 +463,6 @@ def test_an_interrupt_ends_the_call_and_shows_no_cookie(
     with pytest.raises(KeyboardInterrupt, match=r"^while sending \*\*\*$"):
         client_for(interrupt).update_project(123, name="New name")
     assert f"{CALL}: attempt 1: no response in " in caplog.text
-
-
-def test_each_request_is_one_debug_record(client_for: ClientFor, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    client_for(returning_json({"project": PROJECT})).update_project(123, name="New name")
-    records = [record for record in caplog.records if record.name == "neptun_sdk"]
-    assert [record.levelno for record in records] == [logging.DEBUG]
-    assert re.fullmatch(re.escape(CALL) + r": attempt 1: 200 in \d+ ms", records[0].getMessage())
-    assert CANARY not in caplog.text
-
-
-def test_a_debug_record_says_how_many_milliseconds_an_attempt_took(
-    client_for: ClientFor, caplog: pytest.LogCaptureFixture
-) -> None:
-    def respond(_: httpx.Request) -> httpx.Response:
-        time.sleep(0.05)
-        return httpx.Response(200, json={"project": PROJECT})
-
-    caplog.set_level(logging.DEBUG, logger="neptun_sdk")
-    client_for(respond).update_project(123, name="New name")
-    assert 50 <= int(caplog.messages[0].split(" in ")[1].split()[0]) < 5_000
-
-
-@pytest.mark.parametrize("exc", [httpx.ConnectError("refused"), KeyError("a bug")], ids=lambda exc: type(exc).__name__)
-def test_a_failed_attempt_is_logged_with_its_exception(exc: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_: httpx.Request) -> httpx.Response:
-        raise exc
-
-    caplog.set_level(logging.DEBUG, logger="neptun_sdk")
-    with client_with(fail, max_retries=0) as client, pytest.raises(NeptunConnectionError):
-        client.update_project(123, name="New name")
-    assert f": attempt 1: {type(exc).__name__} in " in caplog.text
 
 
 JSON = st.recursive(
@@ -696,7 +534,7 @@ ESCAPES = {
 def test_every_escape_of_json_is_read(escaped: str, text: str, project: Row, client_for: ClientFor) -> None:
     """Some are replaced before the JSON is decoded, because the cookie may be hidden in them."""
     body = json.dumps({"project": project | {"description": "ESCAPED"}}).replace("ESCAPED", escaped)
-    client = client_for(lambda _: httpx.Response(200, content=body.encode()))
+    client = client_for(returning(body.encode()))
     assert client.update_project(123, name="New name").description == text
 
 
@@ -709,7 +547,7 @@ RFC_3339 = {
 
 @pytest.mark.parametrize(("text", "moment"), RFC_3339.values(), ids=RFC_3339)
 def test_a_date_time_is_read_as_rfc_3339_says(text: str, moment: datetime, project: Row, client_for: ClientFor) -> None:
-    client = client_for(lambda _: httpx.Response(200, json={"project": project | {"created_at": text}}))
+    client = client_for(returning_json({"project": project | {"created_at": text}}))
     assert client.update_project(123, name="New name").created_at == moment
 
 
@@ -717,8 +555,7 @@ MEMORY = "takes more memory than max_response_size \\(100,000 bytes\\) allows"
 
 
 def emoji_client(status: int, body: bytes) -> NeptunClient:
-    transport = httpx.MockTransport(lambda _: httpx.Response(status, content=body))
-    return NeptunClient(CANARY, 1, base_url="https://neptun.test", transport=transport, max_response_size=100_000)
+    return client_with(returning(body, status), max_response_size=100_000)
 
 
 def emoji_body(row: Row, letters: int) -> bytes:
@@ -760,8 +597,138 @@ def test_a_resource_that_is_nested_too_deeply_for_an_error_is_left_out(project: 
     deep: object = 1
     for _ in range(600):
         deep = [deep]
-    client = client_for(lambda _: httpx.Response(200, json={"project": project | {"files": deep}}))
+    client = client_for(returning_json({"project": project | {"files": deep}}))
     assert client.update_project(123, name="New name").extra == {"files": deep}
     with pytest.raises(ResponseError, match="is nested more than 100 levels deep") as caught:
         client.update_project(123, name="Other")
     assert pickle.loads(pickle.dumps(caught.value)).applied is None  # noqa: S301 - our own
+
+
+# Bare rows that are neither documented nor deployed, and what was sent in which dialect.
+MIXED: dict[str, tuple[Row, Dialect]] = {
+    "under the contract's names": (PROJECT, "documented"),
+    "under both names": (PROJECT | {"type": "web-app", "main_language": "go"}, "documented"),
+    "under both names, sent to a deployed server": (PROJECT | {"type": "web-app", "main_language": "go"}, "deployed"),
+}
+
+
+@pytest.mark.parametrize(("row", "dialect"), MIXED.values(), ids=MIXED)
+def test_a_field_whose_name_is_in_the_response_was_not_dropped(row: Row, dialect: Dialect) -> None:
+    """A server that has the name may have stored the value, and another writer may have changed it."""
+    with client_with(returning_json(row), dialect=dialect) as client, pytest.raises(UpdateNotVerifiedError) as caught:
+        client.update_project(123, project_type="web-service")
+    assert caught.value.applied is None
+
+
+class MyError(Exception):
+    """An exception of the caller's transport."""
+
+
+TRANSPORTS: dict[str, BaseException] = {
+    "a mistake": KeyError("a mistake"),
+    "of a library": MyError(f"sent {CANARY}"),
+    "of httpx, but not of a transport": httpx.InvalidURL("no"),
+    "of this SDK": NotFoundError("of another call", applied=False),
+    "an argument that another call refused": ArgumentError("of another call", applied=False),
+    "a group": ExceptionGroup("several", [MyError(CANARY)]),
+    "an interrupt": KeyboardInterrupt(f"while sending {CANARY}"),
+}
+
+
+@pytest.mark.parametrize("exc", TRANSPORTS.values(), ids=TRANSPORTS)
+def test_an_exception_of_the_callers_transport_is_raised_as_it_is(exc: BaseException) -> None:
+    """It is a mistake, or another call's, and says nothing of this one: it is not sent again, and shows its line."""
+    seen: list[str] = []
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["Cookie"])
+        raise exc  # the line to look at
+
+    with client_with(fail) as client, pytest.raises(type(exc)) as caught:
+        client.update_project(123, name="New name")
+    assert caught.value is exc
+    assert len(seen) == 1
+    shown = "".join(traceback.format_exception(exc))
+    assert ("raise exc  # the line to look at" in shown) is isinstance(exc, Exception)
+    assert CANARY not in f"{shown} {exc!r}"
+
+
+def test_an_exception_of_a_transport_shows_no_frame_that_held_the_session() -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        cookie = request.headers["Cookie"]
+        raise MyError(len(cookie))
+
+    with client_with(fail) as client, pytest.raises(MyError) as caught:
+        client.update_project(123, name="New name")
+    tb = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert CANARY not in "".join(tb.format())
+
+
+HEADERS = {"X-Request-Id": "7", "X-Echo": f"a {CANARY} b", "Set-Cookie": "neptun-session=anonymous; Path=/"}
+SHOWN = {"x-request-id": "7", "x-echo": "a *** b"}
+EMPTY = httpx.ByteStream(b"")
+# A status, a body and further headers, and the class of the error.
+WITH_HEADERS: dict[str, tuple[int, httpx.SyncByteStream, dict[str, str], type[NeptunError]]] = {
+    "404": (404, httpx.ByteStream(b'{"statusCode": 404, "message": "no"}'), {}, NotFoundError),
+    "503": (503, EMPTY, {}, ServerError),
+    "503, cut": (503, Breaking(), {}, ServerError),
+    "503, encoded": (503, EMPTY, {"Content-Encoding": "br"}, ServerError),
+    "302": (302, EMPTY, {}, ResponseError),
+    "204": (204, EMPTY, {}, ResponseError),
+    "200 that is not JSON": (200, httpx.ByteStream(b"<html>"), {}, ResponseError),
+    "200 that is encoded": (200, EMPTY, {"Content-Encoding": "br"}, ResponseError),
+    "200, cut": (200, Breaking(), {}, NeptunConnectionError),
+    "200 about another": (200, httpx.ByteStream(json.dumps(PROJECT | {"id": 5}).encode()), {}, ResponseError),
+    "200, unverified": (
+        200,
+        httpx.ByteStream(json.dumps(PROJECT | {"name": "x"}).encode()),
+        {},
+        UpdateNotVerifiedError,
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "stream", "more", "kind"), WITH_HEADERS.values(), ids=WITH_HEADERS)
+def test_every_error_that_had_a_response_has_its_status_and_headers(
+    status: int, stream: httpx.SyncByteStream, more: dict[str, str], kind: type[NeptunError]
+) -> None:
+    """Names in lower case, values masked, and no cookie that the server sets."""
+    respond: Respond = lambda _: httpx.Response(status, stream=stream, headers={**HEADERS, **more})  # noqa: E731
+    with client_with(respond, max_retries=0) as client, pytest.raises(kind) as caught:
+        client.update_project(123, name="New name")
+    error: Any = caught.value
+    assert error.status_code == status
+    assert error.headers == SHOWN | {name.lower(): value for name, value in more.items()}
+
+
+def test_a_resource_has_the_headers_of_its_response(client_for: ClientFor) -> None:
+    content = json.dumps({"project": PROJECT}).encode()
+    project = client_for(returning(content, headers=HEADERS)).update_project(123, name="New name")
+    assert project.response_headers == SHOWN
+
+
+def test_an_unverified_resource_has_them_too(client_for: ClientFor) -> None:
+    client = client_for(returning(json.dumps({"project": PROJECT}).encode(), headers=HEADERS))
+    with pytest.raises(UpdateNotVerifiedError) as caught:
+        client.update_project(123, name="another")
+    assert caught.value.resource is not None
+    assert caught.value.resource.response_headers == SHOWN
+
+
+def test_a_connection_that_never_answered_has_no_status_and_no_headers(client_for: ClientFor) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError("")
+
+    with pytest.raises(NeptunConnectionError) as caught:
+        client_for(fail).with_options(max_retries=0).update_project(123, name="New name")
+    assert (caught.value.status_code, caught.value.headers) == (None, {})
+
+
+def test_a_transport_may_take_headers_off_a_request(client_for: ClientFor) -> None:
+    """Recorders leave the cookie out of what they keep; the call must not fail by it after it was applied."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        del request.headers["Cookie"]
+        return httpx.Response(200, json={"project": PROJECT})
+
+    assert client_for(respond).update_project(123, name="New name").id == 123

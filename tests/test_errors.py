@@ -1,15 +1,18 @@
 """The exception tree: its shape, the defaults of each class, and what a caller may do with an error."""
 
 import copy
+import json
 import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 
 import neptun_sdk
 from neptun_sdk import NeptunError, Project, errors
+from tests import conftest
 
 MOMENT = datetime(2025, 2, 16, 17, 42, 11, tzinfo=UTC)
 PROJECT = Project(
@@ -22,28 +25,24 @@ PROJECT = Project(
     neptun_user_id=1,
 )
 
-# What each class says of itself if nothing is passed, beside operation=None and attempts=0.
+# What each class says of itself if nothing is passed, beside operation=None, attempts=0 and applied=None: a class
+# cannot know what an earlier attempt did.
+RESPONSE: dict[str, object] = {"status_code": None, "headers": {}}
 STATUS: dict[str, object] = {"server_message": "", "body": None, "headers": {}}
 DEFAULTS: dict[str, tuple[type[NeptunError], dict[str, object]]] = {
-    "NeptunError": (errors.NeptunError, {"applied": None}),
-    "ArgumentError": (errors.ArgumentError, {"applied": False}),
-    "NeptunConnectionError": (errors.NeptunConnectionError, {"applied": None, "status_code": None}),
-    "NeptunTimeoutError": (errors.NeptunTimeoutError, {"applied": None, "status_code": None}),
-    "StatusError": (errors.StatusError, {"applied": None, "status_code": 0, **STATUS}),
-    "BadRequestError": (
-        errors.BadRequestError,
-        {"applied": False, "status_code": 400, **STATUS, "fields": {}},
-    ),
-    "AuthenticationError": (errors.AuthenticationError, {"applied": False, "status_code": 401, **STATUS}),
-    "PermissionDeniedError": (errors.PermissionDeniedError, {"applied": False, "status_code": 403, **STATUS}),
-    "NotFoundError": (errors.NotFoundError, {"applied": False, "status_code": 404, **STATUS}),
-    "RateLimitError": (
-        errors.RateLimitError,
-        {"applied": False, "status_code": 429, **STATUS, "retry_after": None},
-    ),
-    "ServerError": (errors.ServerError, {"applied": None, "status_code": 500, **STATUS, "retry_after": None}),
-    "ResponseError": (errors.ResponseError, {"applied": None, "status_code": None, "headers": {}}),
-    "UpdateNotVerifiedError": (errors.UpdateNotVerifiedError, {"applied": None, "differences": {}, "resource": None}),
+    "NeptunError": (errors.NeptunError, {}),
+    "ArgumentError": (errors.ArgumentError, {}),
+    "NeptunConnectionError": (errors.NeptunConnectionError, RESPONSE),
+    "NeptunTimeoutError": (errors.NeptunTimeoutError, RESPONSE),
+    "StatusError": (errors.StatusError, {"status_code": 0, **STATUS}),
+    "BadRequestError": (errors.BadRequestError, {"status_code": 400, **STATUS, "fields": {}}),
+    "AuthenticationError": (errors.AuthenticationError, {"status_code": 401, **STATUS}),
+    "PermissionDeniedError": (errors.PermissionDeniedError, {"status_code": 403, **STATUS}),
+    "NotFoundError": (errors.NotFoundError, {"status_code": 404, **STATUS}),
+    "RateLimitError": (errors.RateLimitError, {"status_code": 429, **STATUS, "retry_after": None}),
+    "ServerError": (errors.ServerError, {"status_code": 500, **STATUS, "retry_after": None}),
+    "ResponseError": (errors.ResponseError, RESPONSE),
+    "UpdateNotVerifiedError": (errors.UpdateNotVerifiedError, {**RESPONSE, "differences": {}, "resource": None}),
 }
 
 # One error of each class, with every attribute set.
@@ -130,20 +129,20 @@ def test_the_tables_of_this_file_have_every_class() -> None:
 def test_each_class_has_its_own_defaults(error_class: type[NeptunError], own: dict[str, object]) -> None:
     """An error that a user makes for a test is right without naming what every such error has."""
     error = error_class()
-    expected = {"operation": None, "attempts": 0, **own}
+    expected = {"operation": None, "attempts": 0, "applied": None, **own}
     assert {name: getattr(error, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(("error_class", "own"), DEFAULTS.values(), ids=DEFAULTS)
 def test_the_defaults_are_all_attributes(error_class: type[NeptunError], own: dict[str, object]) -> None:
     named = {name for each in error_class.__mro__ for name in vars(each).get("__annotations__", {})}
-    assert named == {"operation", "attempts", *own}
+    assert named == {"operation", "attempts", "applied", *own}
 
 
 def test_an_error_made_by_hand_has_its_text_and_attributes() -> None:
     error = neptun_sdk.RateLimitError("busy", operation="update_project", retry_after=7.0, attempts=3)
     assert (str(error), error.operation, error.status_code) == ("busy", "update_project", 429)
-    assert (error.retry_after, error.attempts, error.applied) == (7.0, 3, False)
+    assert (error.retry_after, error.attempts, error.applied) == (7.0, 3, None)
 
 
 def test_an_error_made_by_hand_needs_no_text() -> None:
@@ -182,20 +181,94 @@ def test_the_defaults_that_errors_share_cannot_be_changed() -> None:
         neptun_sdk.NotFoundError().headers["x-request-id"] = "7"  # type: ignore[index]
 
 
+def made_again(error: NeptunError) -> NeptunError:
+    """Make an error again as a worker queue with JSON results does: from its class and its ``args``."""
+    return type(error)(*json.loads(json.dumps(error.args, allow_nan=False)))
+
+
+AGAIN: dict[str, Callable[[NeptunError], NeptunError]] = {
+    "pickle": lambda error: pickle.loads(pickle.dumps(error)),  # noqa: S301 - made in this line
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "JSON": made_again,
+    "JSON twice": lambda error: made_again(made_again(error)),
+    "JSON, then pickle": lambda error: pickle.loads(pickle.dumps(made_again(error))),  # noqa: S301 - made in this line
+}
+
+
+@pytest.mark.parametrize("again", AGAIN.values(), ids=AGAIN)
 @pytest.mark.parametrize("error", EXAMPLES.values(), ids=EXAMPLES)
-def test_every_error_pickles(error: NeptunError) -> None:
-    """Task queues and process pools hand an exception on as a pickle."""
-    twin = pickle.loads(pickle.dumps(error))  # noqa: S301 - made in this line
-    assert (type(twin), str(twin), vars(twin)) == (type(error), "text", vars(error))
+def test_every_error_survives_a_queue(
+    request: pytest.FixtureRequest, error: NeptunError, again: Callable[[NeptunError], NeptunError]
+) -> None:
+    """Task queues and process pools hand an exception on as a pickle, or as the JSON of its ``args``."""
+    twin = again(error)
+    expected = dict(vars(error))
+    if "JSON" in request.node.callspec.id:
+        expected.pop("resource", None)  # it is no JSON
+        twin.__dict__.pop("resource", None)
+    assert (type(twin), str(twin), repr(twin), vars(twin)) == (type(error), "text", repr(error), expected)
 
 
 @pytest.mark.parametrize("error", EXAMPLES.values(), ids=EXAMPLES)
-def test_every_error_copies(error: NeptunError) -> None:
-    twin = copy.copy(error)
-    assert (type(twin), str(twin), vars(twin)) == (type(error), "text", vars(error))
+def test_the_text_of_an_error_is_its_text_alone(error: NeptunError) -> None:
+    """The facts stand in ``args`` too, and logs show the text."""
+    assert str(error) == error.args[0] == "text"
+    assert repr(error) == f"{type(error).__name__}('text')"
 
 
-@pytest.mark.parametrize("error", EXAMPLES.values(), ids=EXAMPLES)
-def test_every_error_copies_deeply(error: NeptunError) -> None:
-    twin = copy.deepcopy(error)
-    assert (type(twin), str(twin), vars(twin)) == (type(error), "text", vars(error))
+@pytest.mark.parametrize("applied", [True, False, None])
+def test_an_error_that_is_made_again_claims_what_it_claimed(applied: bool | None) -> None:
+    assert made_again(errors.NotFoundError("no", applied=applied)).applied is applied
+
+
+def test_an_error_that_is_made_again_from_its_text_claims_nothing() -> None:
+    """Some queues keep the text only."""
+    assert [each("text").applied for each, _ in DEFAULTS.values()] == [None] * len(DEFAULTS)
+
+
+def test_an_error_of_a_newer_sdk_is_made_again_too() -> None:
+    """The workers of a service are not all updated at once."""
+    facts = {"applied": None, "retry_after": 2.5, "a_new_fact": 1, "_rule": 1, "with_traceback": 1}
+    error = errors.RateLimitError("busy", facts)
+    assert (error.retry_after, error.args) == (2.5, ("busy", facts))
+    assert vars(error) == {"applied": None, "retry_after": 2.5}
+
+
+REAL: dict[str, httpx.Response | Exception] = {
+    "400": httpx.Response(400, json={"data": {"issues": [{"path": ["name"], "message": "no"}]}}),
+    "401": httpx.Response(401),
+    "403": httpx.Response(403),
+    "404": httpx.Response(404, content=rb'{"message": "\ud800 \ud83d\ude80", "more": [1, 1.5, null, {"a": true}]}'),
+    "429": httpx.Response(429, headers={"Retry-After": "2.5"}),
+    "500": httpx.Response(500, content=b"\xff\0"),
+    "302": httpx.Response(302, headers={"Location": "/login"}),
+    "another value": httpx.Response(200, json={"project": {**conftest.PROJECT, "name": "x", "description": None}}),
+    "reset": httpx.ReadError("reset"),
+    "late": httpx.ReadTimeout("late"),
+}
+
+
+@pytest.mark.parametrize("answer", REAL.values(), ids=REAL)
+def test_an_error_of_a_call_is_the_same_after_a_queue(answer: httpx.Response | Exception) -> None:
+    def respond(_: httpx.Request) -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with (
+        neptun_sdk.NeptunClient(conftest.CANARY, 1, transport=httpx.MockTransport(respond), max_retries=0) as client,
+        pytest.raises(NeptunError) as caught,
+    ):
+        client.update_project(123, name="New name", description="About it")
+    error, twin = caught.value, made_again(caught.value)
+    public = [name for name in {**vars(type(error)), **vars(error)} if name[0] != "_" and name != "resource"]
+    assert {name: getattr(twin, name) for name in public} == {name: getattr(error, name) for name in public}
+    assert (str(twin), type(twin)) == (str(error), type(error))
+
+
+def test_an_argument_error_of_a_call_is_the_same_after_a_queue() -> None:
+    with neptun_sdk.NeptunClient(conftest.CANARY, 1) as client, pytest.raises(errors.ArgumentError) as caught:
+        client.update_project(0, name="x")
+    twin = made_again(caught.value)
+    assert (twin.applied, twin.operation, str(twin)) == (False, "update_project", str(caught.value))

@@ -6,12 +6,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_type_hints
+from unittest.mock import create_autospec
 
 import pytest
 import yaml
 from bench.harness import WITHOUT_CLI
 
 import neptun_sdk
+import neptun_sdk.bulk
+import neptun_sdk.sandbox
+from neptun_sdk import NeptunClient
 from neptun_sdk.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -134,6 +139,39 @@ def test_nothing_else_is_public() -> None:
     """A name that is imported for use inside would become a promise."""
     named = {name for name, value in vars(neptun_sdk).items() if not inspect.ismodule(value)}
     assert {name for name in named if name[0] != "_"} == {name for name in neptun_sdk.__all__ if name[0] != "_"}
+
+
+MODULES = (neptun_sdk, neptun_sdk.bulk, neptun_sdk.sandbox)
+PUBLIC = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in MODULES
+    for name in module.__all__
+    if inspect.isclass(getattr(module, name)) or inspect.isfunction(getattr(module, name))
+}
+
+
+@pytest.mark.parametrize("public", PUBLIC.values(), ids=PUBLIC)
+def test_the_type_hints_of_a_public_name_can_be_read(public: Any) -> None:
+    """Frameworks read them when a program runs: a name that only type checkers know would be a NameError."""
+    get_type_hints(public)
+    for name, member in inspect.getmembers(public):
+        if name[0] != "_" or name == "__init__":
+            for function in (member, getattr(member, "fget", None)):
+                if inspect.isfunction(function) or inspect.ismethod(function):
+                    get_type_hints(function)
+
+
+def test_a_client_can_be_replaced_by_a_mock_that_knows_its_methods() -> None:
+    client = create_autospec(NeptunClient, instance=True, spec_set=True)
+    client.update_project.side_effect = neptun_sdk.NotFoundError("no", applied=False)
+    with pytest.raises(neptun_sdk.NotFoundError):
+        client.update_project(1, name="x")
+    with pytest.raises(TypeError):
+        client.update_project(1, nam="x")
+    with pytest.raises(AttributeError):
+        client.update_projects(1)
+    made: Any = create_autospec(NeptunClient)("cookie", 1, headers={})
+    made.with_options(headers={}).with_session("cookie", 1)
 
 
 @pytest.mark.parametrize("name", [name for name, _ in inspect.getmembers(neptun_sdk, inspect.isclass)])

@@ -5,7 +5,8 @@ import dataclasses
 import json
 import pickle
 import re
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from neptun_sdk import Project, ProjectImport
-from neptun_sdk.models import Resource, contract_fields, first_problem
+from neptun_sdk.models import Resource, contract_fields, first_problem, with_headers
 
 Row = dict[str, object]
 
@@ -77,14 +78,46 @@ def test_resources_with_different_extra_fields_are_not_equal() -> None:
     assert make_project(extra={"a": 1}) != make_project(extra={"a": 2})
 
 
+HEADERS = {"x-request-id": "7"}
+AGAIN: dict[str, Callable[[Project | ProjectImport], Project | ProjectImport]] = {
+    "pickle": lambda resource: pickle.loads(pickle.dumps(resource)),  # noqa: S301 - our own
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("again", AGAIN.values(), ids=AGAIN)
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
-def test_a_resource_pickles(resource: Project | ProjectImport) -> None:
-    assert pickle.loads(pickle.dumps(resource)) == resource  # noqa: S301 - made in this line
+def test_a_resource_pickles_and_copies_with_the_headers_of_its_response(
+    resource: Project | ProjectImport, again: Callable[[Project | ProjectImport], Project | ProjectImport]
+) -> None:
+    twin = again(with_headers(copy.copy(resource), HEADERS))
+    assert (twin, twin.response_headers) == (resource, HEADERS)
 
 
 @pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
-def test_a_resource_copies_deeply(resource: Project | ProjectImport) -> None:
-    assert copy.deepcopy(resource) == resource
+def test_the_headers_of_a_response_are_no_field(resource: Project | ProjectImport) -> None:
+    """What is stored or sent on is the resource; a request id would make two equal ones different."""
+    other = with_headers(copy.copy(resource), HEADERS)
+    assert other == resource
+    assert (hash(other), repr(other), dataclasses.asdict(other)) == (
+        hash(resource),
+        repr(resource),
+        dataclasses.asdict(resource),
+    )
+    assert "response_headers" not in {each.name for each in dataclasses.fields(other)}
+
+
+def test_a_resource_made_by_hand_has_no_headers_and_a_replaced_one_none_of_the_other() -> None:
+    """They are those of a response that this resource did not come in."""
+    assert make_project().response_headers == {}
+    assert dataclasses.replace(with_headers(make_project(), HEADERS), name="x").response_headers == {}
+
+
+@pytest.mark.parametrize("resource", RESOURCES.values(), ids=RESOURCES)
+def test_a_resource_can_be_referred_to_weakly(resource: Project | ProjectImport) -> None:
+    """Caches keep results so."""
+    assert weakref.ref(resource)() is resource
 
 
 def test_asdict_gives_the_fields_of_the_contract_and_extra() -> None:
@@ -114,14 +147,14 @@ def test_extra_is_not_shared_by_two_resources() -> None:
 
 def test_contract_fields_are_all_but_extra() -> None:
     assert contract_fields(Project) == (
-        ("id", int, False),
-        ("name", str, False),
-        ("description", str, True),
-        ("project_type", str, False),
-        ("programming_language", str, False),
-        ("created_at", datetime, False),
-        ("updated_at", datetime, False),
-        ("neptun_user_id", int, False),
+        ("id", "int", False),
+        ("name", "str", False),
+        ("description", "str", True),
+        ("project_type", "str", False),
+        ("programming_language", "str", False),
+        ("created_at", "date-time", False),
+        ("updated_at", "date-time", False),
+        ("neptun_user_id", "int", False),
     )
 
 
@@ -136,7 +169,7 @@ def test_a_field_of_an_unknown_type_names_the_file_to_change(new_type: Any, name
         points: new_type
         extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
-    expected = f"change _type_problem in neptun_sdk/models.py: points has the new type {name}"
+    expected = f"change _KINDS in neptun_sdk/models.py: points has the new type {name}"
     with pytest.raises(TypeError, match=f"^{re.escape(expected)}$"):
         contract_fields(Drawing)
 
@@ -185,7 +218,7 @@ WRONG_FIELDS: dict[str, tuple[str, object, str]] = {
     "name a number": ("name", 5, "expected str, got int"),
     "name null": ("name", None, "expected str, got null"),
     "description an object": ("description", {}, "expected str, got dict"),
-    "date a number": ("created_at", 1739727731, "expected datetime, got int"),
+    "date a number": ("created_at", 1739727731, "expected date-time, got int"),
     "date a word": ("created_at", "yesterday", f"{NOT_A_DATE_TIME} 'yesterday'"),
     "date without a zone": ("created_at", "2025-02-16T17:42:11", f"{NOT_A_DATE_TIME} '2025-02-16T17:42:11'"),
     "date as a week": ("created_at", "2025-W07-7T10:00:00Z", f"{NOT_A_DATE_TIME} '2025-W07-7T10:00:00Z'"),

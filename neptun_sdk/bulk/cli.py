@@ -10,7 +10,6 @@ import os
 import shlex
 import signal
 import sys
-import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,6 +18,7 @@ from types import FrameType
 from typing import Any, BinaryIO, cast
 
 from neptun_sdk import NeptunClient
+from neptun_sdk._http.deadline import monotonic
 from neptun_sdk.arguments import environment
 from neptun_sdk.bulk.journal import Content
 from neptun_sdk.bulk.progress import show_progress
@@ -256,7 +256,7 @@ def _send(options: argparse.Namespace, stack: ExitStack, signals: _Signals) -> i
     try:
         importlib.import_module("tqdm")
     except ModuleNotFoundError:
-        raise _NothingStarted("it needs tqdm, which comes with its extra: pip install 'neptun-sdk[bulk]'") from None
+        raise _NothingStarted("it needs tqdm, which comes with the extra: neptun-sdk[bulk]") from None
     journal = _journal_path(options)
     if options.retry_unknown and journal is None:
         raise _NothingStarted("--retry-unknown needs a journal: pass --journal PATH")
@@ -273,7 +273,7 @@ def _send(options: argparse.Namespace, stack: ExitStack, signals: _Signals) -> i
     def begin() -> BulkRun:
         return bulk_update(client, rows, journal=journal, max_workers=workers, executor=executor)
 
-    started = time.monotonic()
+    started = monotonic()
     try:
         run = stack.enter_context(begin())
     except (ArgumentError, OSError) as exc:
@@ -293,7 +293,7 @@ def _send(options: argparse.Namespace, stack: ExitStack, signals: _Signals) -> i
     run.close()
     if problem:
         totals.recount(_content(journal))
-    seconds, problem = time.monotonic() - started, problem or _reason(run.ended_by)
+    seconds, problem = monotonic() - started, problem or _reason(run.ended_by)
     print_summary(totals, rows, seconds=seconds, problem=problem, journal=journal, resume=_how_to_resume(options))
     if signals.number:
         return signals.exit_code
@@ -315,7 +315,7 @@ def _executor(options: argparse.Namespace, stack: ExitStack) -> tuple[Executor |
         distributed: Any = importlib.import_module("distributed")
     except ModuleNotFoundError:
         raise _NothingStarted(
-            "--scheduler needs distributed, which comes with an extra: pip install 'neptun-sdk[bulk,dask]'"
+            "--scheduler needs distributed, which comes with the extras: neptun-sdk[bulk,dask]"
         ) from None
     try:
         cluster = stack.enter_context(distributed.Client(options.scheduler, set_as_default=False, timeout=10))

@@ -15,7 +15,6 @@ import hashlib
 import heapq
 import logging
 import os
-import time
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -23,17 +22,16 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any
 
-from neptun_sdk import dialects
+from neptun_sdk._http.deadline import monotonic
 from neptun_sdk.bulk import worker
 from neptun_sdk.bulk.journal import Entry, Journal
 from neptun_sdk.bulk.updates import Outcome, Status, Update, check, content_of, digest, hash_of, operation_of, target_of
 from neptun_sdk.bulk.worker import Result, Task
+from neptun_sdk.call import backoff
 from neptun_sdk.client import NeptunClient
-from neptun_sdk.errors import ArgumentError, AuthenticationError, NeptunConnectionError, NeptunError, RateLimitError
-from neptun_sdk.operations import CallInfo
-from neptun_sdk.retries import backoff, is_retryable
+from neptun_sdk.errors import ArgumentError, NeptunConnectionError, NeptunError, RateLimitError
+from neptun_sdk.outcomes import Rule, rule_of, with_rule
 
 WINDOW = 8  # rows for each worker that are read and not done: enough to send while the journal is written to disk
 _UNDER_WAY = 4  # of these, in the executor: one that is sent, and some that follow
@@ -44,6 +42,7 @@ _MAX_PAUSE = 3600.0  # seconds; a server that asks for more ends the run
 _MAX_SILENCE = 120.0  # seconds beyond the timeout of a call; an executor that returns nothing for longer ends the run
 _STATUSES: dict[bool | None, Status] = {True: "applied", False: "refused", None: "unknown"}
 
+_LOST = Rule(NeptunConnectionError, retryable=True)  # a task whose worker died
 _log = logging.getLogger("neptun_sdk.bulk")
 
 
@@ -73,11 +72,6 @@ class _Row:
     maybe_applied: bool = False
     error: NeptunError | None = None
     future: Future[Result] | None = None
-
-    @property
-    def info(self) -> CallInfo[Any]:
-        """The call, for the rules of retries and dialects."""
-        return CallInfo(operation_of(self.update), {"project_id": self.update.project_id}, self.fields)
 
 
 class Loop:
@@ -234,7 +228,7 @@ class Loop:
 
     def _send_ready(self) -> None:
         """Write the journal, and give the executor every row that may be sent now."""
-        now = time.monotonic()
+        now = monotonic()
         while self._waiting and (self._waiting[0][0] <= now or self._is_over):
             self._ready.append(heapq.heappop(self._waiting)[2])
         if self._is_over:
@@ -264,10 +258,10 @@ class Loop:
             for row in self._noted:
                 row.noted = True
         self._journal.write()
-        if self._sync is None and (self._noted or time.monotonic() > self._sync_due) and not self._journal.is_synced:
+        if self._sync is None and (self._noted or monotonic() > self._sync_due) and not self._journal.is_synced:
             if self._syncer is None:
                 self._syncer = ThreadPoolExecutor(1, thread_name_prefix="neptun-bulk-journal")
-            self._sync_due = time.monotonic() + _SYNC_INTERVAL
+            self._sync_due = monotonic() + _SYNC_INTERVAL
             self._sync = self._syncer.submit(self._journal.sync)
             self._sync.add_done_callback(lambda _: self._wake.put(None))
 
@@ -277,7 +271,7 @@ class Loop:
         ids = (update.project_id,) if update.import_id is None else (update.project_id, update.import_id)
         task = Task(self._id, row.number, row.attempts, operation_of(update).name, ids, row.fields)
         self._under_way[row.number] = row
-        self._last_sign = time.monotonic()
+        self._last_sign = monotonic()
         try:
             row.future = self._executor.submit(worker.send, self._account, task)
         except Exception as exc:  # such as a process pool that has lost a process
@@ -298,7 +292,7 @@ class Loop:
         Half of what is under way at once, or what came within a moment: each time that this thread wakes up, it waits
         for the interpreter's lock, and the workers wait for this thread.
         """
-        now = time.monotonic()
+        now = monotonic()
         times = [self._waiting[0][0]] if self._waiting else []
         if self._ready and self._paused_until > now:
             times.append(self._paused_until)
@@ -313,7 +307,7 @@ class Loop:
                     self._wake.get_nowait()
         while self._finished:
             self._settle(self._finished.popleft())
-        if self._under_way and time.monotonic() > self._last_sign + self._max_silence:
+        if self._under_way and monotonic() > self._last_sign + self._max_silence:
             self._give_up()
 
     def _give_up(self) -> None:
@@ -339,7 +333,7 @@ class Loop:
     def _settle(self, row: _Row) -> None:
         """Take in the result of an attempt: its row is done, or is sent again later."""
         del self._under_way[row.number]
-        self._last_sign = time.monotonic()
+        self._last_sign = monotonic()
         result = _result(row)
         if result.held:
             row.attempts -= 1
@@ -353,18 +347,18 @@ class Loop:
             return
         row.maybe_applied = row.maybe_applied or error.applied is None
         wait = worker.retry_after(error)
-        if not result.usable or wait > _MAX_PAUSE or _is_about_session(row, error):
+        if not result.usable or wait > _MAX_PAUSE or rule_of(error).about_session:
             self.ended_by = self.ended_by or error
         self._pause(wait)
         delay = self._delay(row, error, wait)
         if delay is None or self._is_over:
             self._conclude(row)
         else:
-            heapq.heappush(self._waiting, (time.monotonic() + delay, row.number, row))
+            heapq.heappush(self._waiting, (monotonic() + delay, row.number, row))
 
     def _pause(self, seconds: float) -> None:
         """Send nothing for some seconds."""
-        until = time.monotonic() + seconds
+        until = monotonic() + seconds
         is_new = until > self._paused_until + 0.5  # else it is the same pause, as another worker has met it
         if seconds and is_new and not self._is_over:
             _log.info("the server asks to wait: all workers pause for %.0f s", max(1.0, seconds))
@@ -372,7 +366,7 @@ class Loop:
 
     def _delay(self, row: _Row, error: NeptunError, wait: float) -> float | None:
         """Return the seconds until a row is sent again, or ``None`` if it is not."""
-        if not self._max_retries or not is_retryable(error, row.info):
+        if not self._max_retries or not rule_of(error).retryable:
             return None
         if wait or isinstance(error, RateLimitError):
             row.pauses += 1
@@ -389,11 +383,7 @@ class Loop:
         else:
             if row.maybe_applied and error is not None and error.applied is False:
                 row.error = _maybe_applied(error)
-            again = error is not None and (
-                row.error is not error
-                or error.applied is None
-                or (error.applied is False and self._may_succeed_later(row, error))
-            )
+            again = error is not None and not (rule_of(error).is_final and self._is_about_row(error))
             if again:
                 self._unresolved.add(target)
             self._unreachable = self._unreachable + 1 if isinstance(error, NeptunConnectionError) else 0
@@ -409,14 +399,9 @@ class Loop:
             self._held -= 1
             self._leave(other)
 
-    def _may_succeed_later(self, row: _Row, error: NeptunError) -> bool:
-        """Tell whether it is not the row that was refused, but the moment, the session or the client."""
-        return (
-            error is self.ended_by
-            or isinstance(error, ArgumentError)
-            or _is_about_session(row, error)
-            or is_retryable(error, row.info)
-        )
+    def _is_about_row(self, error: NeptunError) -> bool:
+        """Tell whether it is the row that was refused, and not the session or the client."""
+        return error is not self.ended_by and not isinstance(error, ArgumentError)
 
     def _note(self, row: _Row, *, again: bool) -> None:
         """Note the outcome of a row, which is in the journal before it is yielded."""
@@ -473,12 +458,7 @@ def _result(row: _Row) -> Result:
         operation=operation_of(row.update).name,
         attempts=1,
     )
-    return Result(error)
-
-
-def _is_about_session(row: _Row, error: NeptunError) -> bool:
-    """Tell whether a 401 is about the session: a deployed server returns one for a missing resource too."""
-    return isinstance(error, AuthenticationError) and dialects.meaning(row.info, 401, error.body) is None
+    return Result(with_rule(error, _LOST))
 
 
 def _maybe_applied(error: NeptunError) -> NeptunError:

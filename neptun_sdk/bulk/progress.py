@@ -6,11 +6,11 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from neptun_sdk._http.deadline import monotonic
 from neptun_sdk.bulk.summary import Totals
 
 _LINE_INTERVAL = 5.0  # seconds between lines where there is no terminal
@@ -85,12 +85,12 @@ class Lines:
     """Plain lines for a log, one every few seconds."""
 
     def __init__(self, sent: int) -> None:
-        self._began = self._last = time.monotonic()
+        self._began = self._last = monotonic()
         self._sent = sent  # before
 
     def show(self, totals: Totals) -> None:
         """Write how far the run is, if it is time."""
-        now = time.monotonic()
+        now = monotonic()
         if now - self._last < _LINE_INTERVAL:
             return
         self._last = now

@@ -52,8 +52,8 @@ class Outcome:
         row: The number of the update in the input, from 1.
         attempts: How many requests this run sent, or tried to.
         earlier: The outcome is that of an earlier run with the same journal; nothing was sent now.
-        again: A later run with the same journal sends the update again: it is unknown or unsent, or was refused for a
-            reason that may pass, such as a 429 or the session.
+        again: A later run with the same journal sends the update again: it is unsent, a further attempt may show what
+            became of it, or it was refused for a reason that may pass, such as a 429 or the session.
         resent: An earlier run may have applied the update: it was under way when that run ended, or its outcome was
             unknown. It was sent again.
     """

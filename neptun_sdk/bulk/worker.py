@@ -7,14 +7,15 @@ the environment there, once.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from neptun_sdk._http.deadline import monotonic
 from neptun_sdk.arguments import Settings
 from neptun_sdk.client import NeptunClient
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect
+from neptun_sdk.outcomes import rule_of
 from neptun_sdk.session import Session
 
 
@@ -90,13 +91,13 @@ def unregister(run: str) -> None:
 
 def send(account: Account, task: Task) -> Result:
     """Send one request for an update: the top-level function that every executor runs."""
-    held = _paused_until.get(task.run, 0.0) - time.monotonic()
+    held = _paused_until.get(task.run, 0.0) - monotonic()
     if held > 0:
         return Result(held=held)
     try:
         client = _callers.get((os.getpid(), task.run)) or _client(account)
     except ArgumentError as error:
-        return Result(error.with_traceback(None), usable=False)
+        return Result(ArgumentError(str(error), applied=False), usable=False)
     try:
         getattr(client, task.operation)(*task.ids, **task.fields)
     except NeptunError as error:
@@ -107,14 +108,13 @@ def send(account: Account, task: Task) -> Result:
 
 
 def retry_after(error: NeptunError) -> float:
-    """Return for how many seconds a response asks every worker to send nothing: a 429 or 503 with Retry-After."""
-    paced = getattr(error, "status_code", None) in (429, 503)
-    return (getattr(error, "retry_after", None) or 0.0) if paced else 0.0
+    """Return for how many seconds a response asks every worker to send nothing."""
+    return (getattr(error, "retry_after", None) or 0.0) if rule_of(error).retryable else 0.0
 
 
 def _pause(run: str, seconds: float) -> None:
     """Let this process send nothing for a run. The pauses of others that are over are forgotten."""
-    now = time.monotonic()
+    now = monotonic()
     for other, until in list(_paused_until.items()):
         if until < now:
             _paused_until.pop(other, None)

@@ -6,7 +6,7 @@ try:
     from neptun_sdk.sandbox.state import Account
 except ModuleNotFoundError as _exc:
     raise ModuleNotFoundError(
-        f"neptun_sdk.sandbox needs {_exc.name}, which comes with its extra: pip install 'neptun-sdk[sandbox]'",
+        f"neptun_sdk.sandbox needs {_exc.name}, which comes with the extra: neptun-sdk[sandbox]",
         name=_exc.name,
     ) from _exc
 

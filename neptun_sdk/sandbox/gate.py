@@ -6,7 +6,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from neptun_sdk.arguments import is_loopback
+from neptun_sdk._http.proxies import is_loopback
 from neptun_sdk.sandbox.api import json_response
 
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]

@@ -238,12 +238,14 @@ def test_a_server_that_always_asks_to_wait_refuses(server: Server, bulk_client: 
     assert (outcome.status, outcome.attempts, outcome.again) == ("refused", 21, True)
 
 
-def test_a_refusal_after_an_attempt_that_may_have_been_applied_is_unknown(
+def test_a_refusal_after_an_attempt_that_may_have_been_applied_is_unknown_and_final(
     server: Server, bulk_client: NeptunClient
 ) -> None:
+    """A further attempt cannot learn more, so that the row does not block the next one of its target."""
     server.steps[1] = [failed(503), failed(400)]
-    (outcome,) = bulk_update(bulk_client, named(1))
-    assert (outcome.status, outcome.attempts, outcome.again) == ("unknown", 2, True)
+    outcome, following = bulk_update(bulk_client, named(1, 1))
+    assert (outcome.status, outcome.attempts, outcome.again) == ("unknown", 2, False)
+    assert following.status == "applied"
     assert isinstance(outcome.error, BadRequestError)
     assert outcome.error.applied is None
     assert "400 No. An earlier attempt may have been applied." in str(outcome.error)
@@ -560,7 +562,9 @@ def test_an_update_that_holds_the_session_is_refused_and_journaled_without_it(
     updates = [Update(1, fields={"name": f"a {CANARY} b"})]
     (outcome,) = bulk_update(bulk_client, updates, journal=journal, executor=executor)
     assert (outcome.status, outcome.again) == ("refused", False)
-    assert "name holds the session cookie, which is a secret; nothing was sent" in str(outcome.error)
+    assert "name holds the session cookie or a value of headers, which are secrets; nothing was sent" in str(
+        outcome.error
+    )
     assert CANARY not in journal.read_text(encoding="utf-8")
     assert server.projects == []
 

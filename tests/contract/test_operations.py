@@ -6,8 +6,9 @@ from typing import Any
 import attrs
 import pytest
 
-from neptun_sdk import StatusError, explain
+from neptun_sdk import StatusError
 from neptun_sdk.operations import CallInfo
+from neptun_sdk.outcomes import of_status
 from tests.contract.described import DESCRIBED, DESCRIBED_ROWS, METHODS, ROWS, SPEC
 
 READING = ("get", "head")
@@ -109,8 +110,8 @@ def test_an_operation_may_be_sent_again(name: str) -> None:
     """After a lost response the client sends every operation again: a POST would create a second resource."""
     method = DESCRIBED[name].method
     assert method in REPEATABLE, (
-        f"{DESCRIBED[name].operation_id} is a {method.upper()}: change is_retryable in neptun_sdk/retries.py and the "
-        "texts of neptun_sdk/explain.py, which take it for safe to send an operation twice"
+        f"{DESCRIBED[name].operation_id} is a {method.upper()}: change EXCEPTIONS and RETRY in "
+        "neptun_sdk/outcomes.py, which take it for safe to send an operation twice"
     )
 
 
@@ -144,10 +145,10 @@ def test_an_operation_succeeds_with_a_200_only(name: str) -> None:
 @pytest.mark.parametrize("status", error_statuses())
 def test_an_error_status_of_the_contract_has_a_class_of_its_own(status: int) -> None:
     call = CallInfo(next(iter(ROWS.values())), {"user_id": 1}, {})
-    error = explain.from_response(call, status, {}, {"statusCode": status, "message": "no"})
-    message = f"{status}: add a class to neptun_sdk/errors.py, and its row to neptun_sdk/explain.py"
-    assert isinstance(error, StatusError), message
-    assert type(error) is not StatusError, message
+    error = of_status(call, status, {}, {"statusCode": status, "message": "no"}).rule.error
+    message = f"{status}: add a class to neptun_sdk/errors.py, and its row to neptun_sdk/outcomes.py"
+    assert issubclass(error, StatusError), message
+    assert error is not StatusError, message
 
 
 def test_every_id_is_an_int64() -> None:

@@ -1,4 +1,4 @@
-"""What the pages say of the code is so: names, figures, the house."""
+"""What the pages say of the code is so: names, figures, the architecture."""
 
 import re
 import runpy
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import house
+import architecture
 import neptun_sdk
 
 ROOT = Path(__file__).parents[2]
@@ -67,30 +67,33 @@ def reachable(edges: dict[str, set[str]], name: str) -> set[str]:
 
 def test_the_drawing_shows_what_the_modules_import() -> None:
     """A line may be left out only if others imply it; none may be added."""
-    imports, lines = house.imports(), house.lines()
+    imports, lines = architecture.imports(), architecture.lines()
     assert all(lines[name] <= imports[name] for name in imports)
     assert {name: reachable(lines, name) for name in imports} == {name: reachable(imports, name) for name in imports}
-    assert {"call", "connections", "operations"} <= imports["client"], "an import in a function counts"
-    drawing = house.drawing()
+    assert {"call", "_http", "operations"} <= imports["client"], "an import in a function counts"
+    drawing = architecture.drawing()
     assert drawing.count("<path d=") == sum(map(len, lines.values()))
     assert all(f">{name}</text>" in drawing for name in imports)
 
 
 def test_the_generated_client_and_the_sandbox_are_imported_where_the_page_says() -> None:
-    imports = house.imports()
-    assert [name for name, others in imports.items() if house.GENERATED in others] == ["operations"]
+    imports = architecture.imports()
+    assert [name for name, others in imports.items() if architecture.GENERATED in others] == ["operations"]
     assert [name for name, others in imports.items() if "sandbox" in others] == []
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"novelty": {"models"}}, "PLACES in docs/house.py: novelty"), ({"models": {"client"}}, "does not run downwards")],
+    [
+        ({"novelty": {"models"}}, "PLACES in docs/architecture.py: novelty"),
+        ({"models": {"client"}}, "does not run downwards"),
+    ],
     ids=["a new module", "a line that climbs"],
 )
-def test_a_house_that_does_not_fit_fails_the_build(
+def test_an_architecture_that_does_not_fit_fails_the_build(
     changes: dict[str, set[str]], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed = house.imports() | changes
-    monkeypatch.setattr(house, "imports", lambda: changed)
+    changed = architecture.imports() | changes
+    monkeypatch.setattr(architecture, "imports", lambda: changed)
     with pytest.raises(ValueError, match=re.escape(message)):
-        house.lines()
+        architecture.lines()

@@ -25,7 +25,7 @@ PAGES = sorted(
     for path in (ROOT / "docs").rglob("*.md")
     if "_build" not in path.parts
 )
-PICTURES = ["start", "tasks/errors", "reference/http", "why/house"]
+PICTURES = ["start", "tasks/errors", "reference/http", "why/architecture"]
 
 
 @dataclass

@@ -182,7 +182,7 @@ CASES = {
         MODELS,
         '"web-app"] | str',
         '"web-app"]',
-        "change _type_problem in neptun_sdk/models.py: project_type has the new type typing.Literal['web-site', "
+        "change _KINDS in neptun_sdk/models.py: project_type has the new type typing.Literal['web-site', "
         "'web-service', 'web-app']",
     ),
     "a field of a resource of another type": (
@@ -328,7 +328,7 @@ CASES = {
         OPENAPI,
         "    patch:\n",
         "    post:\n",
-        "updateProject is a POST: change is_retryable in neptun_sdk/retries.py and the texts of neptun_sdk/explain.py, "
+        "updateProject is a POST: change EXCEPTIONS and RETRY in neptun_sdk/outcomes.py, "
         "which take it for safe to send an operation twice",
     ),
     "a success that is no 200": (
@@ -357,7 +357,7 @@ CASES = {
         OPENAPI,
         "        '200':\n          description: Successfully updated import\n",
         "        '409': {description: Conflict}\n        '200':\n          description: Successfully updated import\n",
-        "409: add a class to neptun_sdk/errors.py, and its row to neptun_sdk/explain.py",
+        "409: add a class to neptun_sdk/errors.py, and its row to neptun_sdk/outcomes.py",
     ),
 }
 

@@ -21,8 +21,11 @@ from neptun_sdk import (
     NeptunClient,
     NeptunConnectionError,
     NeptunError,
+    NotFoundError,
     Project,
+    RateLimitError,
     ResponseError,
+    ServerError,
     UpdateNotVerifiedError,
 )
 from tests.conftest import CANARY, PROJECT, ClientFor, Respond
@@ -82,6 +85,7 @@ def outside(pattern: str, applied: bool | None = None) -> Outcome:
 
 
 READ = Outcome(Project, True, "")
+UNREADABLE = "its body did not come as a whole"
 
 FAULTS: dict[str, Fault] = {
     # Connections
@@ -92,9 +96,14 @@ FAULTS: dict[str, Fault] = {
     "reset within the head": Fault(sends_then_resets(OK + b"Content-"), broken()),
     "reset within the body of a 200": Fault(sends_then_resets(response(length=5000)), broken()),
     "reset within the body of a 404 for a project": Fault(
-        sends_then_resets(response(b"{", "404 Not Found", length=9)), broken(False)
+        sends_then_resets(response(b"{", "404 Not Found", length=9)), Outcome(NotFoundError, False, UNREADABLE)
     ),
-    "reset within the body of a 500": Fault(sends_then_resets(response(b"{", "500 Error", length=9)), broken()),
+    "reset within the body of a 429": Fault(
+        sends_then_resets(response(b"{", "429 Busy", length=9)), Outcome(RateLimitError, False, UNREADABLE)
+    ),
+    "reset within the body of a 500": Fault(
+        sends_then_resets(response(b"{", "500 Error", length=9)), Outcome(ServerError, None, UNREADABLE)
+    ),
     # Framing
     "a body shorter than its Content-Length": Fault(
         sends(response(length=5000)), broken(pattern="incomplete|complete message")
@@ -156,7 +165,9 @@ FAULTS: dict[str, Fault] = {
     "UTF-16": Fault(sends(response(BODY.decode().encode("utf-16"))), outside("the body is not JSON")),
     "a byte order mark": Fault(sends(response(b"\xef\xbb\xbf" + BODY)), READ),
     "an unknown charset": Fault(sends(response(BODY, "200 OK", "Content-Type: application/json; charset=none")), READ),
-    "100,000 nested arrays": Fault(sends(with_extra("[" * 100_000 + "]" * 100_000)), outside("the body is not JSON")),
+    "100,000 nested arrays": Fault(
+        sends(with_extra("[" * 100_000 + "]" * 100_000)), outside("the body is nested too deeply")
+    ),
     "NaN": Fault(sends(with_extra("NaN")), outside(r"the body is not JSON \(ValueError\)")),
     "a number of 5,000 digits": Fault(sends(with_extra("1" * 5000)), outside("the body is not JSON")),
     "another project": Fault(
@@ -189,6 +200,10 @@ FAULTS: dict[str, Fault] = {
     ),
     "an encoding without a name": Fault(sends(response(BODY, "200 OK", "Content-Encoding:")), READ),
     "the encoding identity": Fault(sends(response(BODY, "200 OK", "Content-Encoding: Identity")), READ),
+    "an error in an encoding that was not asked for": Fault(
+        sends(response(b"x", "403 Forbidden", "Content-Encoding: zstd")),
+        Outcome(neptun_sdk.PermissionDeniedError, False, "its body is encoded as 'zstd'"),
+    ),
     "an encoding that was not asked for": Fault(
         sends(response(BODY, "200 OK", "Content-Encoding: br")),
         outside("the body is encoded as 'br', which was not asked for"),
@@ -401,7 +416,7 @@ TESTED_ELSEWHERE = {
     "no connection in time, or a name server that does not respond": ("NeptunTimeoutError", "False"),
     "no response in time; header lines or 1xx that drip": ("NeptunTimeoutError", "None"),
     "the body of a 200 that drips or stalls": ("NeptunTimeoutError", "None"),
-    "the body of a 404 for a project that drips or stalls": ("NeptunTimeoutError", "False"),
+    "the body of a 404 for a project that drips or stalls": ("NotFoundError", "False"),
     "a 200 larger than `max_response_size`, as sent or decompressed": ("ResponseError", "None"),
     "a connection that the server closed between two calls": ("Project", "True"),
     "the client closed by another thread while it connects to the server or to an HTTP proxy": (

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from neptun_sdk.sandbox import Sandbox
+from tests.needs import require
 
 HTML = {"Accept": "text/html"}
 
@@ -110,13 +111,13 @@ def page() -> Iterator[Any]:
     pytest.importorskip("playwright")
     from playwright.sync_api import sync_playwright
 
-    from tests.docs.conftest import FLAGS, require_chromium
+    from tests.docs.conftest import CHROMIUM, FLAGS
 
-    path = require_chromium()
+    require("Chromium")
     flags = [*FLAGS[:-1], "--host-resolver-rules=MAP site.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
     with (
         sync_playwright() as playwright,
-        closing(playwright.chromium.launch(executable_path=path, args=flags, headless=True)) as browser,
+        closing(playwright.chromium.launch(executable_path=CHROMIUM, args=flags, headless=True)) as browser,
     ):
         yield browser.new_page()
 

@@ -5,6 +5,8 @@ A line that must be refused has a comment that suppresses the error, and a comme
 """
 
 import dataclasses
+import os
+import ssl
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, assert_type
@@ -82,12 +84,14 @@ def making(dialect: Dialect, transport: httpx.BaseTransport) -> None:
     assert_type(NeptunClient.shared(), NeptunClient)
     assert_type(NeptunClient.shared(base_url="https://host", dialect=dialect, timeout=5.5), NeptunClient)
     NeptunClient.shared(max_retries=0, max_response_size=1, allow_http=True, transport=transport)
+    NeptunClient("a", 1, headers={"X-Key": "a"}, ssl_context=ssl.create_default_context(), proxy="http://proxy:8080")
+    NeptunClient.shared(headers=os.environ, ssl_context=None, proxy=None)
 
 
 def deriving(client: NeptunClient) -> None:
     assert_type(client.with_session("a", 1), NeptunClient)
     assert_type(client.with_options(timeout=5), NeptunClient)
-    assert_type(client.with_options(timeout=0.5, max_retries=0), NeptunClient)
+    assert_type(client.with_options(timeout=0.5, max_retries=0, headers={"X-Request-Id": "7"}), NeptunClient)
     assert_type(client.close(), None)
     with client as entered:
         assert_type(entered, NeptunClient)
@@ -109,6 +113,8 @@ def resources(project: Project, updated: ProjectImport) -> None:
     assert_type(documents[0]["name"], Any)
     assert_type(dataclasses.replace(project, name="b"), Project)
     assert_type({project, project}, set[Project])
+    assert_type(project.response_headers, Mapping[str, str])
+    assert_type(updated.response_headers["x-request-id"], str)
 
 
 def catching(error: NeptunError) -> None:
@@ -117,6 +123,7 @@ def catching(error: NeptunError) -> None:
     assert_type(error.attempts, int)
     if isinstance(error, NeptunConnectionError):
         assert_type(error.status_code, int | None)
+        assert_type(error.headers, Mapping[str, str])
     if isinstance(error, StatusError):
         assert_type(error.status_code, int)
         assert_type(error.server_message, str)
@@ -131,6 +138,8 @@ def catching(error: NeptunError) -> None:
         assert_type(error.headers, Mapping[str, str])
     if isinstance(error, UpdateNotVerifiedError):
         assert_type(error.differences, Mapping[str, tuple[str, str | None]])
+        assert_type(error.status_code, int | None)
+        assert_type(error.headers, Mapping[str, str])
         if isinstance(error.resource, Project):
             assert_type(error.resource.project_type, ProjectType)
 
@@ -163,6 +172,10 @@ def refused(client: NeptunClient, project: Project, error: StatusError) -> None:
     client.with_options(base_url="a")  # type: ignore[call-arg]
     NeptunClient(dialect="other")  # type: ignore[arg-type]
     NeptunClient("a", 1, "https://host")  # type: ignore[call-arg]
+    NeptunClient("a", 1, headers={"X-Key": 5})  # type: ignore[dict-item]
+    NeptunClient("a", 1, headers=[("X-Key", "a")])  # type: ignore[arg-type]
+    NeptunClient("a", 1, ssl_context=True)  # type: ignore[arg-type]
+    project.response_headers = {}  # type: ignore[misc]
     NeptunClient.shared(user_id=1)  # type: ignore[call-arg]
     NeptunClient.shared(dialect="other")  # type: ignore[arg-type]
     project.name = "b"  # type: ignore[misc]

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from pytest_httpx import HTTPXMock
 
-from neptun_sdk import NeptunClient, NeptunConnectionError, NotFoundError
+from neptun_sdk import NeptunClient, NotFoundError
 
 COOKIE = "neptun-session=of-a-test"
 PROJECT = {
@@ -54,7 +54,7 @@ def test_each_attempt_is_a_request(httpx_mock: HTTPXMock) -> None:
 
 
 @pytest.mark.httpx_mock(assert_all_requests_were_expected=False)
-@pytest.mark.usefixtures("httpx_mock")
-def test_a_request_that_is_not_mocked_raises() -> None:
-    with pytest.raises(NeptunConnectionError, match="No response can be found for PATCH request"):
-        client.with_options(max_retries=0).update_project(789, name="New name")
+def test_a_request_that_is_not_mocked_raises_the_refusal_of_pytest_httpx(httpx_mock: HTTPXMock) -> None:
+    with pytest.raises(httpx.TimeoutException, match="No response can be found for PATCH request"):
+        client.update_project(789, name="New name")
+    assert len(httpx_mock.get_requests()) == 1, "not retried"

@@ -65,20 +65,20 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this s
 
 def interrupt(how: str) -> dict[str, Any]:
     """Interrupt calls in a process of their own, and return what came of it."""
-    command = [sys.executable, "-m", "tests.faults.interrupts", how, str(INTERRUPTS)]
+    command = [sys.executable, "-m", "tests.http.interrupts", how, str(INTERRUPTS)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120 + INTERRUPTS, check=False)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
-@pytest.mark.parametrize("how", ["alone", "over_tls"])
+@pytest.mark.parametrize("how", ["alone", "by_name", "over_tls"])
 def test_a_client_lives_through_interrupts_at_any_moment(how: str) -> None:
     result = interrupt(how)
     assert result.pop("struck") > INTERRUPTS / 2
     assert result.pop("longest") < 30, "a call hung"
     assert result.pop("leaked") <= 2
-    assert result == {"shown": 0, "crossed": 0, "failures": [], "slots": 0}
+    assert result == {"shown": 0, "crossed": 0, "failures": [], "threads": 0}
 
 
 def test_calls_of_other_threads_end_well_beside_interrupts() -> None:

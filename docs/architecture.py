@@ -1,4 +1,4 @@
-"""The diagram of the house: the modules of neptun_sdk, and what each imports, as an SVG that follows the theme."""
+"""The diagram of the architecture: the modules of neptun_sdk and their imports, as an SVG that follows the theme."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ PACKAGE = ROOT / "neptun_sdk"
 GENERATED = "neptun_openapi"
 CONTRACT = "openapi.yaml"
 
-PACKAGES = ("bulk", "sandbox")  # each drawn as one module
+PACKAGES = ("_http", "bulk", "sandbox")  # each drawn as one module
 # Where each module stands: column and row. The lines between them come from the imports, and must run downwards.
 PLACES: Mapping[str, tuple[float, int]] = {
-    "bulk": (2, 0),
+    "bulk": (1, 0),
     "client": (2, 1),
     "call": (2, 2),
-    "sandbox": (0, 3),
-    "connections": (1, 3),
-    "session": (0.4, 4),
-    "network": (1.4, 4),
-    "arguments": (0.6, 5),
-    "explain": (2, 5),
-    "retries": (3, 5),
-    "errors": (1, 6),
-    "dialects": (2, 6),
+    "verify": (2, 3),
+    "texts": (3, 4),
+    "sandbox": (0, 4),
+    "outcomes": (3, 5),
+    "session": (0.4, 5),
+    "arguments": (1, 6),
     "operations": (3, 6),
-    "models": (2, 7),
-    GENERATED: (3, 7),
-    CONTRACT: (3, 8),
+    "errors": (0, 7),
+    "dialects": (1.6, 7),
+    "_http": (0.6, 8),
+    "models": (2, 8),
+    GENERATED: (3, 8),
+    CONTRACT: (3, 9),
 }
 _WIDTH, _HEIGHT = 120, 32  # of a box
 _COLUMN, _ROW = 127, 66  # from one to the next
@@ -52,11 +52,13 @@ def lines() -> dict[str, set[str]]:
     """
     all_imports = imports()
     if unplaced := all_imports.keys() ^ (PLACES.keys() - {CONTRACT}):
-        raise ValueError(f"change PLACES in docs/house.py: {', '.join(sorted(unplaced))}")
+        raise ValueError(f"change PLACES in docs/architecture.py: {', '.join(sorted(unplaced))}")
     for name, others in all_imports.items():
         for other in others:
             if PLACES[name][1] >= PLACES[other][1]:
-                raise ValueError(f"the import of {other} in {name} does not run downwards; see PLACES in docs/house.py")
+                raise ValueError(
+                    f"the import of {other} in {name} does not run downwards; see PLACES in docs/architecture.py"
+                )
     implied = {
         name: {far for near in near_by for far in _below(near, all_imports)} for name, near_by in all_imports.items()
     }
@@ -72,12 +74,13 @@ def drawing() -> str:
     corner = f"M{x - 30} {y} V{end_y} H{end_x - _WIDTH / 2 - 6}"
     arrows.append(f'<path class="dashed" d="{corner}" marker-end="url(#tip)"/>')
     boxes = [_box(name) for name in PLACES]
-    width, height = round(3 * _COLUMN + _WIDTH + 4), 8 * _ROW + _HEIGHT + 4
+    width, height = round(3 * _COLUMN + _WIDTH + 4), 9 * _ROW + _HEIGHT + 4
     return "\n".join(
         [
-            f'<svg class="house" viewBox="0 0 {width} {height}" role="img" aria-labelledby="house-title">',
-            '<title id="house-title">The modules of neptun_sdk from bulk at the top to models at the bottom; each '
-            "line runs down, from a module to one that it imports. The table below says the same.</title>",
+            f'<svg class="architecture" viewBox="0 0 {width} {height}" role="img" aria-labelledby="modules-title">',
+            '<title id="modules-title">The modules of neptun_sdk, from bulk at the top to _http, models and the '
+            "generated client at the bottom. Each line runs down, from a module to one that it imports. The table "
+            "below says the same.</title>",
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
             'orient="auto"><path class="tip" d="M0 0 L8 4 L0 8 z"/></marker></defs>',
             *arrows,

@@ -26,10 +26,9 @@ import httpx
 import trustme
 
 from neptun_sdk import NeptunClient, NeptunError
-from neptun_sdk.connections import MAX_CONNECTIONS
 from tests.conftest import CANARY
 from tests.faults.raw_server import RawServer, mirrors
-from tests.faults.test_tls import server_context
+from tests.http.servers import server_context
 
 CALLS = 50  # more than an interval of the timer has time for
 _chance = random.Random(1)  # noqa: S311 - a run is to be repeatable
@@ -86,13 +85,16 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
 
 
-def alone(interrupts: int, tls: ssl.SSLContext | None = None) -> dict[str, object]:
+def alone(interrupts: int, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> dict[str, object]:
     """Interrupt the calls of the only thread."""
     struck = shown = crossed = 0
     failures: list[str] = []
     longest = 0.0
     settings: dict[str, Any] = {"timeout": 60, "max_retries": 0}  # a retry would hide an interrupt that is lost
-    with RawServer(mirrors, tls=tls) as server, NeptunClient(CANARY, 1, base_url=server.base_url, **settings) as client:
+    with (
+        RawServer(mirrors, tls=tls) as server,
+        NeptunClient(CANARY, 1, base_url=server.base_url.replace("127.0.0.1", host), **settings) as client,
+    ):
         client.update_project(1, name="warm")
         before = open_descriptors()
         for number in range(interrupts):
@@ -114,7 +116,6 @@ def alone(interrupts: int, tls: ssl.SSLContext | None = None) -> dict[str, objec
                 break
             time.sleep(0.1)
             leaked = open_descriptors() - before
-        slots = client._connections._slots.qsize() - MAX_CONNECTIONS if client._connections._slots else 1
     return {
         "struck": struck,
         "shown": shown,
@@ -122,23 +123,31 @@ def alone(interrupts: int, tls: ssl.SSLContext | None = None) -> dict[str, objec
         "failures": failures,
         "longest": longest,
         "leaked": leaked,
-        "slots": slots,
+        "threads": len(getattr(threading, "_limbo", {})),
     }
 
 
 def over_tls(interrupts: int) -> dict[str, object]:
-    """Interrupt the calls of the only thread, over TLS."""
+    """Interrupt calls to a name, over TLS."""
     authority = trustme.CA()
     with authority.cert_pem.tempfile() as ca_file:
         os.environ["SSL_CERT_FILE"] = ca_file
-        return alone(interrupts, server_context(authority, "127.0.0.1"))
+        return alone(interrupts, server_context(authority, "localhost"), "localhost")
+
+
+def by_name(interrupts: int) -> dict[str, object]:
+    """Interrupt calls to a name, which another thread looks up."""
+    return alone(interrupts, host="localhost")
 
 
 def beside_others(interrupts: int) -> dict[str, object]:
     """Interrupt the calls of the main thread, while others call too."""
     failures: list[str] = []
     stop = threading.Event()
-    with RawServer(mirrors) as server, NeptunClient(CANARY, 1, base_url=server.base_url, timeout=60) as client:
+    with (
+        RawServer(mirrors) as server,
+        NeptunClient(CANARY, 1, base_url=f"http://localhost:{server.port}", timeout=60) as client,
+    ):
 
         def call(thread: int) -> None:
             count = 0
@@ -174,5 +183,5 @@ if __name__ == "__main__":
     # A socket whose call was interrupted is closed with its last reference, of which Python warns.
     warnings.simplefilter("ignore", ResourceWarning)
     signal.signal(signal.SIGALRM, interrupt)
-    run = {"alone": alone, "over_tls": over_tls, "beside_others": beside_others}[sys.argv[1]]
+    run = {"alone": alone, "by_name": by_name, "over_tls": over_tls, "beside_others": beside_others}[sys.argv[1]]
     print(json.dumps(run(int(sys.argv[2]))))

@@ -1,0 +1,1 @@
+"""HTTP connections that keep a deadline and a secret, on httpx and httpcore."""
