@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,12 +13,14 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import httpx
+import trustme
 
 from bench.contenders import CONTENDERS, COOKIE, VENDORS, Call, Contender, programs
 from bench.harness import BASE, OURS, WITHOUT_CLI, Measured, Row, compare, in_batches, take_turns
-from bench.server import NAME, BenchmarkServer
+from bench.server import CLOSING, NAME, BenchmarkServer
 from neptun_sdk import NeptunClient
 from neptun_sdk.bulk import Update, bulk_update
 
@@ -29,6 +32,7 @@ def every_row(*, quick: bool, vendors: bool) -> Iterator[Row]:
     with BenchmarkServer() as server:
         yield one_update(server.base_url, rounds=7 if quick else 31, vendors=vendors)
         yield from larger_responses(server.base_url, rounds=7 if quick else 31)
+        yield from over_tls(rounds=7 if quick else 31)
         yield cold_process(server.base_url, rounds=5 if quick else 41)
         yield imports(rounds=5 if quick else 41, vendors=vendors)
         yield further_clients(rounds=3 if quick else 15)
@@ -65,6 +69,29 @@ def larger_responses(base_url: str, *, rounds: int) -> Iterator[Row]:
             met=ratio(measured) <= 1.2,
             measured=measured,
         )
+
+
+def over_tls(*, rounds: int) -> Iterator[Row]:
+    """The CPU time of one update over TLS, on a connection that is open and on a new one."""
+    contenders = {name: CONTENDERS[name] for name in (BASE, OURS)}
+    with TemporaryDirectory() as folder:
+        authority = trustme.CA()
+        certificate, authorities = Path(folder) / "server.pem", Path(folder) / "ca.pem"
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        authority.cert_pem.write_to_path(str(authorities))
+        trusted = patch.dict(os.environ, SSL_CERT_FILE=str(authorities))
+        with trusted, BenchmarkServer(str(certificate)) as server:
+            for project_id, case in ((1, "an open connection"), (CLOSING, "a new connection")):
+                measured = cpu_time(server.base_url, project_id, contenders, rounds=rounds, scale=1e6)
+                yield Row(
+                    subject="one update over TLS",
+                    case=case,
+                    quantity="CPU time",
+                    unit="µs",
+                    target="at most 1.1",
+                    met=ratio(measured) <= 1.1,
+                    measured=measured,
+                )
 
 
 def cold_process(base_url: str, *, rounds: int) -> Row:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from typing import Self
 
 # Bytes of fields outside the contract, by project id; any other project has none.
 RESPONSE_SIZES = {1: 0, 2: 64 * 1024, 3: 1024 * 1024}
+CLOSING = 4  # the project whose response closes its connection
 NAME = "New name"  # The name of every project. Every contender sends it, so that the SDK can verify the update.
 
 PROJECT = {
@@ -32,13 +34,20 @@ PROJECT = {
 
 
 class BenchmarkServer:
-    """Run this module in another process, so that the CPU time of the server is not measured."""
+    """Run this module in another process, so that the CPU time of the server is not measured.
+
+    Args:
+        certificate: A file with a key and its certificate for 127.0.0.1, to serve over TLS.
+    """
+
+    def __init__(self, certificate: str = "") -> None:
+        self._certificate = certificate
 
     def __enter__(self) -> Self:
-        command = [sys.executable, str(Path(__file__))]
+        command = [sys.executable, str(Path(__file__)), self._certificate]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
         port = self._process.stdout.readline() if self._process.stdout else ""
-        self.base_url = f"http://127.0.0.1:{int(port)}"
+        self.base_url = f"{'https' if self._certificate else 'http'}://127.0.0.1:{int(port)}"
         return self
 
     def __exit__(
@@ -63,12 +72,16 @@ def response_body(project_id: int) -> bytes:
 def response(project_id: int) -> bytes:
     """Return a whole response: head and body."""
     body = response_body(project_id)
-    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    close = b"Connection: close\r\n" if project_id == CLOSING else b""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n" % (close, len(body))
+    return head + body
 
 
-def serve(connection: socket.socket, responses: dict[int, bytes]) -> None:
-    """Read requests from a connection and respond to each, until the client closes it."""
+def serve(connection: socket.socket, responses: dict[int, bytes], tls: ssl.SSLContext | None) -> None:
+    """Read requests from a connection and respond to each, until one of the two closes it."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is not None:
+        connection = tls.wrap_socket(connection, server_side=True)
     received = b""
     while True:
         while (head_end := received.find(b"\r\n\r\n")) < 0:
@@ -85,6 +98,9 @@ def serve(connection: socket.socket, responses: dict[int, bytes]) -> None:
         found = re.search(rb"/projects/(\d+)", head[: head.find(b"\r\n")])
         project_id = int(found[1]) if found else 1
         connection.sendall(responses.get(project_id) or response(project_id))
+        if project_id == CLOSING:
+            connection.close()
+            return
 
 
 def stop_with_parent(listener: socket.socket) -> None:
@@ -94,7 +110,11 @@ def stop_with_parent(listener: socket.socket) -> None:
 
 
 def main() -> None:
-    responses = {project_id: response(project_id) for project_id in RESPONSE_SIZES}
+    responses = {project_id: response(project_id) for project_id in (*RESPONSE_SIZES, CLOSING)}
+    tls = None
+    if sys.argv[1]:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(sys.argv[1])
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     print(listener.getsockname()[1], flush=True)
     threading.Thread(target=stop_with_parent, args=(listener,), daemon=True).start()
@@ -103,7 +123,7 @@ def main() -> None:
             connection, _ = listener.accept()
         except OSError:
             return
-        threading.Thread(target=serve, args=(connection, responses), daemon=True).start()
+        threading.Thread(target=serve, args=(connection, responses, tls), daemon=True).start()
 
 
 if __name__ == "__main__":
