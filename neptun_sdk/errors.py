@@ -48,7 +48,7 @@ class NeptunError(Exception):
     applied: bool | None = None
     attempts: int = 0
 
-    def __init__(self, text: str = "", facts: Mapping[str, Any] = _NONE, /, **attributes: Any) -> None:
+    def __init__(self, text: str = "", facts: Mapping[str, Any] = _NONE, /, **attributes: object) -> None:
         given = {**(facts or {}), **attributes}
         plain = {name: value for name, value in given.items() if name != "resource"}
         super().__init__(*((text, plain) if plain else (text,)))
@@ -178,7 +178,8 @@ class UpdateNotVerifiedError(NeptunError):
     status_code: int | None = None
     headers: Mapping[str, str] = _NONE
 
-    def __init__(self, text: str = "", facts: Mapping[str, Any] = _NONE, /, **attributes: Any) -> None:
+    def __init__(self, text: str = "", facts: Mapping[str, Any] = _NONE, /, **attributes: object) -> None:
         super().__init__(text, facts, **attributes)
         # JSON has made lists of the pairs.
-        self.differences = {name: (sent, returned) for name, (sent, returned) in self.differences.items()}
+        pairs = {name: (sent, returned) for name, (sent, returned) in self.differences.items()}
+        vars(self).update(differences=pairs)

@@ -44,7 +44,7 @@ class HttpServer(Server):
         )
         self.ConnectionClass = _Connection
         self.max_request_header_size = MAX_HEAD
-        self.expiration_interval = 0.02  # seconds between looks at whether to stop
+        self.expiration_interval: float = 0.02  # seconds between looks at whether to stop
         self.keep_alive_conn_limit = _MAX_CONNECTIONS  # else only ten connections are kept open
 
     def process_conn(self, conn: HTTPConnection) -> None:
