@@ -63,7 +63,7 @@ class _Pool(httpcore.ConnectionPool):
             raise
         found: Any = response
         connection = found.extensions.get("network_stream")
-        if isinstance(connection, NetworkStream):
+        if isinstance(connection, NetworkStream):  # respx stands in for httpcore's pool, and has none
             response.stream = _NotedStream(response, connection)
         return response
 

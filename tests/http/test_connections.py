@@ -1,5 +1,6 @@
 """Connections: through httpx's own client and transport, without its cookies and redirects."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -162,3 +163,11 @@ def test_a_transport_of_the_callers_own_may_change_the_headers() -> None:
     transport = httpx.MockTransport(respond)
     with NeptunClient(CANARY, 1, base_url="https://neptun.test", transport=transport) as client:
         assert update(client) == 123
+
+
+def test_a_mock_of_httpcores_pool_needs_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As respx is one."""
+    content = json.dumps({"project": PROJECT}).encode()
+    monkeypatch.setattr(httpcore.ConnectionPool, "handle_request", lambda *_: httpcore.Response(200, content=content))
+    with NeptunClient(CANARY, 1, base_url="http://127.0.0.1:9") as client:
+        assert client.update_project(123, name="New name").name == "New name"
