@@ -28,7 +28,7 @@ test: $(VENV)/.test $(VENV)/.wheels $(VENV)/.node $(VENV)/.oasdiff ## every test
 
 #: Develop
 matrix: $(VENV)/.matrix ## the SDK on every Python here, lowest and newest versions
-	$(BIN)/nox $(addprefix --session=,$(SESSIONS)) -- $(OPTIONS)
+	$(BIN)/nox $(if $(SESSIONS),--session $(SESSIONS)) -- $(OPTIONS)
 
 test-contract: $(VENV)/.test ## in seconds: what does not fit openapi.yaml, and where
 	$(BIN)/pytest -q tests/contract --ignore=tests/contract/test_schemathesis.py
