@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import httpcore
 import httpx
 import pytest
 
@@ -216,15 +217,15 @@ def test_an_object_that_holds_secrets_is_not_pickled_or_copied(take: Callable[[o
         take(SECRETS)
 
 
-HTTPCORE = logging.getLogger("httpcore.http11")
+HTTPCORE = logging.getLogger(f"{httpcore.__name__}.http11")
 
 
 @pytest.fixture
 def library_log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """Return a function that returns what was logged through httpcore's logger, which masks the secrets in use."""
-    caplog.set_level("DEBUG", logger="httpcore.http11")
+    caplog.set_level("DEBUG", logger=HTTPCORE.name)
     mask_library_logs()
-    return lambda: [record.getMessage() for record in caplog.records if record.name == "httpcore.http11"]
+    return lambda: [record.getMessage() for record in caplog.records if record.name == HTTPCORE.name]
 
 
 def test_library_logs_are_masked_during_a_call_only(library_log: Callable[[], list[str]]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trustme
 
@@ -162,6 +163,8 @@ UNUSABLE = {
 def test_a_variable_of_tls_that_cannot_be_used_is_named(
     variable: str, content: str | None, begins: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if variable == "SSLKEYLOGFILE" and httpx.__name__ == "httpx2":
+        pytest.skip("httpx2 does not read it")
     path = tmp_path / "missing" / "file"
     if content is not None:
         path.parent.mkdir()
