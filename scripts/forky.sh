@@ -35,6 +35,7 @@ if [ ! -e "$root/.ready" ]; then
 	touch "$root/.ready"
 fi
 
+rm -rf "$root/root/neptun-sdk" # of the last time: a file that is gone here must be gone there
 mkdir -p "$root/root/neptun-sdk" "$root/root/.cache/pip"
 tar --create --exclude=./.git --exclude='./.venv*' --exclude=./.nox --exclude=./mutants --exclude=__pycache__ . |
 	tar --extract --directory "$root/root/neptun-sdk"
