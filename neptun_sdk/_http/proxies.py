@@ -29,7 +29,7 @@ def find_proxy(url: httpx.URL, given: str | None) -> tuple[httpx.Proxy | None, s
             return None, ""
     if not isinstance(value, str):
         raise ValueError(f"{name} must be a str, not {type(value).__name__}.")
-    value = re.sub("^socks://", "socks5://", value if "://" in value else f"http://{value}")
+    value = re.sub("^socks(5h)?://", "socks5://", value if "://" in value else f"http://{value}")
     user_info, at, _ = value.partition("://")[2].rpartition("@")
     if at and re.search("[#/?@]", user_info):
         raise ValueError(
