@@ -122,8 +122,8 @@ class _Call(Generic[ResourceT]):
 
     def _closed(self, outcome: Outcome[ResourceT]) -> Outcome[ResourceT]:
         """Return the outcome of a call whose client was closed after an attempt."""
-        maybe_applied = outcome.applied is not False
-        return Outcome(rule=outcomes.CLOSED, attempts=outcome.attempts, maybe_applied=maybe_applied)
+        closed: Outcome[ResourceT] = Outcome(rule=outcomes.CLOSED)
+        return closed.after(outcome)._replace(attempts=outcome.attempts)  # it is not an attempt
 
     def _attempt(self, deadline: Deadline, attempt: int) -> Outcome[ResourceT]:
         """Send the request once."""

@@ -156,10 +156,13 @@ def _entries(node: Any) -> Iterable[tuple[Any, Any]]:
 
 def mask_current(value: bytes) -> bytes:
     """Mask the secrets of this thread's calls in a header or a reason phrase."""
-    text = value.decode("latin-1")
+    return _mask_current_text(value.decode("latin-1")).encode("latin-1")
+
+
+def _mask_current_text(text: str) -> str:
     for secrets in _current.secrets:
         text = secrets.mask(text)
-    return text.encode("latin-1")
+    return text
 
 
 def mask_current_exception(exc: BaseException) -> None:
@@ -185,8 +188,5 @@ def _mask_login(record: logging.LogRecord) -> bool:
 
 def _mask_record(record: logging.LogRecord) -> bool:
     if _current.secrets:
-        text = record.getMessage()
-        for secrets in _current.secrets:
-            text = secrets.mask(text)
-        record.msg, record.args = text, None
+        record.msg, record.args = _mask_current_text(record.getMessage()), None
     return True
