@@ -6,19 +6,19 @@ Each function returns the checked value, or raises `ArgumentError` with the next
 import operator
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httpx
 
+from neptun_sdk._contract import HEADERS, SERVER
 from neptun_sdk._http.proxies import is_exposed
-from neptun_sdk.dialects import DIALECTS, wire_name
+from neptun_sdk.dialects import DIALECTS
 from neptun_sdk.errors import ArgumentError
-from neptun_sdk.models import Dialect, Resource
+from neptun_sdk.models import Dialect
 
 MAX_TIMEOUT = 86_400  # seconds
-DEFAULT_BASE_URL = "https://neptun-webui.vercel.app"
 _MAX_URL = 2_000  # characters
 
 
@@ -26,6 +26,7 @@ _MAX_URL = 2_000  # characters
 _RESERVED_HEADERS = (
     *("accept", "accept-encoding", "content-length", "content-type", "cookie", "expect", "host", "proxy-authorization"),
     *("connection", "content-encoding", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+    *HEADERS,
     "x-neptun-session-session",  # a deployed server takes it in the place of the cookie
 )
 
@@ -44,6 +45,7 @@ class Settings:
     max_retries: int
     max_response_size: int
     headers: Mapping[str, str] = field(repr=False)  # names in lower case; the values are secrets
+    resend: bool = False
 
     def __post_init__(self) -> None:
         if self.dialect not in DIALECTS:
@@ -112,8 +114,7 @@ def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
             raise ArgumentError(f"{place} may not set {name}: the SDK sets it, or it belongs to the connection{hint}.")
         if name.lower() in checked:
             raise ArgumentError(f"{place}: {name} stands twice.")
-        if not (isinstance(value, str) and re.fullmatch(r"[\x21-\x7E]([\x20-\x7E\t]*[\x21-\x7E])?", value)):
-            raise ArgumentError(f"{place}: the value of {name} must be visible ASCII without a line break.")
+        check_header(name, value, f"{place}: ")
         checked[name.lower()] = text(value)
     return checked
 
@@ -123,40 +124,22 @@ def text(value: str) -> str:
     return str.__str__(value)
 
 
-def check_fields(values: Mapping[str, object]) -> dict[str, str]:
-    """Return the fields to send, which are those that are not ``None``; there must be at least one."""
-    fields: dict[str, str] = {}
-    for name, value in values.items():
-        if value is None:
-            continue
-        if not isinstance(value, str):
-            raise ArgumentError(f"{name} must be a str, not {type(value).__name__}; nothing was sent.")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ArgumentError(f"{name} has a lone surrogate, which UTF-8 cannot encode; nothing was sent.") from None
-        fields[name] = text(value)
-    if not fields:
-        raise ArgumentError(f"no field was given: pass at least one of {', '.join(values)}. Nothing was sent.")
-    return fields
+def check_segment(name: str, value: str) -> str:
+    """Return a text that is one segment of a path. What else it holds is percent-encoded."""
+    if value in ("", ".", ".."):
+        raise ArgumentError(f"{name} must be one segment of a path, not {value!r}; nothing was sent.")
+    return value
 
 
-def check_sendable(
-    fields: Mapping[str, str], resource: type[Resource], dialect: Dialect, mask: Callable[[str], str]
-) -> None:
-    """Refuse a field that holds a secret, which ``mask`` takes out of a text, or that the server does not have."""
-    for name, value in fields.items():
-        if isinstance(value, str) and mask(value) != value:
-            raise ArgumentError(
-                f"{name} holds the session cookie or a value of headers, which are secrets; nothing was sent."
-            )
-        if wire_name(resource, dialect, name) is None:
-            raise ArgumentError(f"a deployed server has no {name}: leave it out. Nothing was sent.")
+def check_header(name: str, value: str, place: str = "") -> None:
+    """Refuse what cannot be the value of a header. The message does not quote it: it may be a key."""
+    if not (isinstance(value, str) and re.fullmatch(r"[\x21-\x7E]([\x20-\x7E\t]*[\x21-\x7E])?", value)):
+        raise ArgumentError(f"{place}the value of {name} must be visible ASCII without a line break.")
 
 
 def check_base_url(base_url: str | None, *, allow_http: bool) -> httpx.URL:
     """Return the server's address, else ``$NEPTUN_BASE_URL``, else the contract's, if a session may be sent there."""
-    given = (environment("NEPTUN_BASE_URL") or DEFAULT_BASE_URL) if base_url is None else base_url
+    given = (environment("NEPTUN_BASE_URL") or SERVER) if base_url is None else base_url
     if not isinstance(given, str):
         raise ArgumentError(f"base_url must be a str, not {type(given).__name__}.")
     url, authority = _parse_url(given), "".join(given.split("/")[2:3])

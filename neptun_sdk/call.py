@@ -6,20 +6,20 @@ import logging
 import random
 import sys
 from collections.abc import Mapping
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 import httpx
 
-from neptun_sdk import dialects, outcomes
+from neptun_sdk import outcomes
 from neptun_sdk._contract import CONTRACT
 from neptun_sdk._http.bodies import ENCODINGS, BodyError, decode_body, decode_error_body, read_body
 from neptun_sdk._http.connections import Connections
 from neptun_sdk._http.deadline import Deadline, monotonic
 from neptun_sdk._version import __version__
 from neptun_sdk.arguments import Settings
-from neptun_sdk.errors import NeptunConnectionError, NeptunError
-from neptun_sdk.models import ResourceT
-from neptun_sdk.operations import CallInfo, Operation
+from neptun_sdk.errors import ArgumentError, NeptunConnectionError, NeptunError
+from neptun_sdk.models import ResultT
+from neptun_sdk.operations import CallInfo, Operation, prepare
 from neptun_sdk.outcomes import Outcome
 from neptun_sdk.session import Session
 from neptun_sdk.texts import error_of
@@ -46,41 +46,56 @@ def backoff(attempt: int) -> float:
 
 
 def run(
-    operation: Operation[ResourceT],
-    ids: Mapping[str, int],
-    fields: Mapping[str, str],
+    operation: Operation[ResultT],
+    arguments: Mapping[str, object],
     settings: Settings,
     connections: Connections,
-    session: Session,
-) -> ResourceT | NeptunError:
-    """Make a call with checked arguments; return the resource, verified, or the error to raise."""
-    return _Call(CallInfo(operation, ids, fields, settings.dialect), settings, connections, session).run()
+    session: Session | None,
+    *,
+    is_closed: bool,
+) -> ResultT | NeptunError:
+    """Check the arguments of a call and make it; return its result, verified, or the error to raise."""
+    try:
+        if is_closed or connections.closed.is_set():
+            raise ArgumentError("this client is closed; make a new NeptunClient. Nothing was sent.")
+        if session is None:
+            raise ArgumentError("a shared client has no session; call with_session first. Nothing was sent.")
+        info = prepare(
+            operation,
+            arguments,
+            user_id=session.user_id,
+            dialect=settings.dialect,
+            mask=session.mask,
+            resend=settings.resend,
+        )
+    except ArgumentError as exc:
+        applied = None if operation.is_safe else False
+        return ArgumentError(f"{operation.name}: {exc}", operation=operation.name, applied=applied)
+    return _Call(info, settings, connections, session).run()
 
 
-class _Call(Generic[ResourceT]):
+class _Call(Generic[ResultT]):
     """One call of one operation: ``info`` says which, and ``session`` for whom."""
 
-    def __init__(
-        self, info: CallInfo[ResourceT], settings: Settings, connections: Connections, session: Session
-    ) -> None:
+    def __init__(self, info: CallInfo[ResultT], settings: Settings, connections: Connections, session: Session) -> None:
         self._info = info
         self._settings = settings
         self._connections = connections
         self._session = session
         self._began = monotonic()
 
-    def run(self) -> ResourceT | NeptunError:
-        """Return the resource, after an update with every field as it was sent, or the error to raise.
+    def run(self) -> ResultT | NeptunError:
+        """Return the result, of an update with every field as it was sent, or the error to raise.
 
         Not raised here: what an attempt raises is the caller's, even if it is a `NeptunError`. And a traceback keeps
         its frames alive: those of an attempt hold the response before masking.
         """
         end = self._began + self._settings.timeout
-        outcome: Outcome[ResourceT] | None = None
+        outcome: Outcome[ResultT] | None = None
         while True:
             outcome = self._attempt(Deadline(end), outcome.attempts + 1 if outcome else 1).after(outcome)
-            if outcome.rule is outcomes.VERIFIED and outcome.resource is not None:
-                return outcome.resource
+            if outcome.rule is outcomes.VERIFIED:
+                return cast("ResultT", outcome.resource)
             if self._connections.closed.is_set() and issubclass(outcome.rule.error, NeptunConnectionError):
                 outcome = self._closed(outcome)
                 break
@@ -100,7 +115,7 @@ class _Call(Generic[ResourceT]):
             self._log(logging.WARNING, f"{self._info}: given up after {outcome.attempts} attempts: {kind}", outcome)
         return error
 
-    def _error(self, outcome: Outcome[ResourceT]) -> NeptunError:
+    def _error(self, outcome: Outcome[ResultT]) -> NeptunError:
         """Make the error of the call from the outcome of its last attempt, which knows of the earlier ones."""
         elapsed = monotonic() - self._began
         origin, proxy_name = self._settings.origin, self._connections.proxy_name
@@ -110,7 +125,7 @@ class _Call(Generic[ResourceT]):
             error.__cause__ = outcome.cause
         return error
 
-    def _delay(self, outcome: Outcome[ResourceT], remaining: float) -> float | None:
+    def _delay(self, outcome: Outcome[ResultT], remaining: float) -> float | None:
         """Return the seconds to wait before the next attempt, or ``None`` to give up.
 
         A wait that would not end before the call's time is over is not begun.
@@ -120,12 +135,12 @@ class _Call(Generic[ResourceT]):
         delay = max(backoff(outcome.attempts), outcome.retry_after or 0.0)
         return delay if delay < remaining else None
 
-    def _closed(self, outcome: Outcome[ResourceT]) -> Outcome[ResourceT]:
+    def _closed(self, outcome: Outcome[ResultT]) -> Outcome[ResultT]:
         """Return the outcome of a call whose client was closed after an attempt."""
-        closed: Outcome[ResourceT] = Outcome(rule=outcomes.CLOSED)
+        closed: Outcome[ResultT] = Outcome(rule=outcomes.CLOSED)
         return closed.after(outcome)._replace(attempts=outcome.attempts)  # it is not an attempt
 
-    def _attempt(self, deadline: Deadline, attempt: int) -> Outcome[ResourceT]:
+    def _attempt(self, deadline: Deadline, attempt: int) -> Outcome[ResultT]:
         """Send the request once."""
         started = monotonic()
         limit = self._settings.max_response_size
@@ -152,27 +167,28 @@ class _Call(Generic[ResourceT]):
                 text = f"{self._info}: attempt {attempt}: {result} in {milliseconds:.0f} ms"
                 seen: Outcome[Any] = Outcome(rule=outcomes.VERIFIED, attempts=attempt, status_code=status_code or None)
                 self._log(logging.DEBUG, text, seen, duration_ms=round(milliseconds, 1))
-        if status_code != 200:
+        facts = self._info.operation.facts
+        if status_code != facts.status:
             return outcomes.of_status(
                 self._info, status_code, headers, decode_error_body(content, self._session, limit)
             )
+        if facts.envelope is None:
+            return Outcome(rule=outcomes.VERIFIED, status_code=status_code, headers=headers)
         try:
             document = decode_body(content, self._session, limit)
         except BodyError as exc:
             return self._without_body(status_code, headers, str(exc))
         return verify(self._info, document, headers)
 
-    def _without_body(self, status_code: int, headers: Mapping[str, str], problem: str) -> Outcome[ResourceT]:
-        if status_code == 200:
+    def _without_body(self, status_code: int, headers: Mapping[str, str], problem: str) -> Outcome[ResultT]:
+        if status_code == self._info.operation.facts.status:
             rule = outcomes.NOT_THE_RESOURCE
             return Outcome(rule=rule, status_code=status_code, headers=headers, problem=problem)
         return outcomes.of_status(self._info, status_code, headers, None, problem=problem)
 
     def _request(self, deadline: Deadline) -> httpx.Request:
         """Build the request, for each attempt again: tracing tools add headers to it."""
-        resource, dialect = self._info.operation.resource, self._info.dialect
-        body = {dialects.wire_name(resource, dialect, name): value for name, value in self._info.fields.items()}
-        parts = self._info.operation.request(self._info.ids, body)
+        parts = dict(self._info.request)
         parts["url"] = self._settings.base_url + parts["url"]
         parts["headers"] = {**_HEADERS, **parts.get("headers", {})}
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), deadline)

@@ -13,14 +13,11 @@ import httpx
 from neptun_sdk.arguments import (
     Settings,
     check_base_url,
-    check_fields,
     check_headers,
-    check_id,
-    check_sendable,
     environment,
 )
 from neptun_sdk.errors import ArgumentError, NeptunError
-from neptun_sdk.models import Dialect, ProgrammingLanguage, Project, ProjectImport, ProjectType, ResourceT, SourceType
+from neptun_sdk.models import Dialect, ProgrammingLanguage, Project, ProjectImport, ProjectType, ResultT, SourceType
 from neptun_sdk.session import Session
 
 if TYPE_CHECKING:
@@ -252,6 +249,7 @@ class NeptunClient:
         timeout: float | None = None,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
+        resend: bool | None = None,
     ) -> Self:
         """Return a client for the same user, on the same connections, with other settings.
 
@@ -261,11 +259,13 @@ class NeptunClient:
             timeout: The seconds that a call may take as a whole; ``None`` leaves it as it is.
             max_retries: How often a request is sent again; ``None`` leaves it as it is.
             headers: Headers that are added to this client's, or replace those of the same name.
+            resend: Send a request again even if that may apply it twice: of an operation that is not idempotent, such
+                as one that creates. ``None`` leaves it as it is. Both operations of today are idempotent.
 
         Raises:
             ArgumentError: One of them cannot be right.
         """
-        given = {"timeout": timeout, "max_retries": max_retries}
+        given = {"timeout": timeout, "max_retries": max_retries, "resend": resend}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         session = self._session
         try:
@@ -310,26 +310,13 @@ class NeptunClient:
         vars(derived).update(vars(self), _owns_connections=False, **changes)
         return derived
 
-    def _call(self, operation: Operation[ResourceT], arguments: Mapping[str, Any]) -> ResourceT:
-        """Check the arguments of a method and make the call.
-
-        ``arguments`` are the method's own ``locals()``, so that no parameter can be forgotten: what is not an id of the
-        path is a field of the body.
-        """
-        session, is_checked = self._session, False
+    def _call(self, operation: Operation[ResultT], arguments: Mapping[str, Any]) -> ResultT:
+        """Make the call of a method; ``arguments`` are its own ``locals()``, so that no parameter can be forgotten."""
+        session = self._session
+        given = {name: value for name, value in arguments.items() if name != "self"}
         try:
-            if self._is_closed or self._connections.closed.is_set():
-                raise ArgumentError("this client is closed; make a new NeptunClient. Nothing was sent.")
-            if session is None:
-                raise ArgumentError("a shared client has no session; call with_session first. Nothing was sent.")
-            ids, fields = self._check(operation, arguments, session)
-            is_checked = True
-            result = self._run(operation, ids, fields, self._settings, self._connections, session)
+            result = self._run(operation, given, self._settings, self._connections, session, is_closed=self._is_closed)
         except BaseException as exc:
-            if isinstance(exc, ArgumentError) and not is_checked:
-                applied = False if operation.updates else None
-                text = f"{operation.name}: {exc}"
-                raise ArgumentError(text, operation=operation.name, applied=applied) from None
             # Such as KeyboardInterrupt, which can be raised anywhere, or an exception of a caller's transport: also a
             # `NeptunError`, which is another call's.
             if session is not None:
@@ -342,16 +329,3 @@ class NeptunClient:
             raise result
         finally:
             del result  # which holds this frame by its traceback
-
-    def _check(
-        self, operation: Operation[Any], arguments: Mapping[str, Any], session: Session
-    ) -> tuple[dict[str, int], dict[str, str]]:
-        """Return the ids and the fields of a call, if all of them may be sent."""
-        ids = {"user_id": session.user_id}
-        for name in operation.ids[1:]:
-            ids[name] = check_id(name, arguments[name])
-        fields = {name: value for name, value in arguments.items() if name != "self" and name not in ids}
-        if operation.updates:
-            fields = check_fields(fields)
-        check_sendable(fields, operation.resource, self._settings.dialect, session.mask)
-        return ids, fields

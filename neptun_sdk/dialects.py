@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 from neptun_sdk.models import Dialect, Project, ProjectImport, Resource
 
 if TYPE_CHECKING:
-    from neptun_sdk.operations import CallInfo, Operation
+    from neptun_sdk.operations import CallInfo
 
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 HOW_TO_SET = "dialect={0!r} (NEPTUN_DIALECT={0})"
@@ -28,46 +28,50 @@ _MAX_ID = 2_147_483_647  # of the columns of a deployed server's database
 _BODY_LIMITS: Mapping[type[Resource], int] = {ProjectImport: 2_000_000}  # bytes; a deployed server takes fewer
 
 
-def wire_name(resource: type[Resource], dialect: Dialect, name: str) -> str | None:
+def wire_name(resource: type[Any] | None, dialect: Dialect, name: str) -> str | None:
     """Return the name that a server of a dialect has for a field of the contract; ``None`` if it has no such field."""
-    return name if dialect == "documented" else DEPLOYED_NAMES.get(resource, {}).get(name, name)
+    return name if dialect == "documented" else _names(resource).get(name, name)
 
 
-def contract_name(resource: type[Resource], name: str) -> str:
+def contract_name(resource: type[Any] | None, name: str) -> str:
     """Return the contract's name for a field of either dialect."""
-    names = DEPLOYED_NAMES.get(resource, {})
-    return next((ours for ours, theirs in names.items() if theirs == name), name)
+    return next((ours for ours, theirs in _names(resource).items() if theirs == name), name)
+
+
+def _names(resource: type[Any] | None) -> Mapping[str, str | None]:
+    return DEPLOYED_NAMES.get(resource, {}) if resource else {}
 
 
 class Found(NamedTuple):
-    """What the body of a 200 holds.
+    """What the body of a success holds.
 
     Attributes:
-        row: The resource under the contract's names, or what stands in its place.
-        dialect: The dialect of the response.
+        value: The resource as it stands there, or what stands in its place.
+        dialect: The dialect of the response; if it cannot be told, that of the request.
         names: The names that the fields have on the wire.
     """
 
-    row: object
+    value: object
     dialect: Dialect
     names: frozenset[str]
 
 
-def from_wire(operation: Operation[Any], document: object) -> Found:
-    """Find the resource in the decoded body of a 200: in its envelope (documented), or alone (deployed)."""
-    if not isinstance(document, dict):
-        return Found(None, "documented", frozenset())
-    body = cast("dict[str, object]", document)
-    if operation.envelope in body or "id" not in body:
-        found = body.get(operation.envelope)
-        return Found(
-            found, "documented", frozenset(cast("dict[str, object]", found) if isinstance(found, dict) else ())
-        )
-    row: dict[str, object] = {}
-    for name, value in body.items():
-        ours = contract_name(operation.resource, name)
-        row[name if ours in body else ours] = value  # of a field under both names, neither is lost
-    return Found(row, "deployed", frozenset(body))
+def from_wire(call: CallInfo[Any], document: object) -> Found:
+    """Find the resource in the decoded body of a success: in its envelope (documented), or alone (deployed)."""
+    envelope, dialect, found = call.operation.envelope, call.dialect, document
+    if envelope:
+        body = cast("dict[str, object]", document) if isinstance(document, dict) else {}
+        is_alone = "id" in body and envelope not in body
+        found, dialect = (body, "deployed") if is_alone else (body.get(envelope), "documented")
+    return Found(found, dialect, frozenset(cast("dict[str, object]", found) if isinstance(found, dict) else ()))
+
+
+def contract_row(resource: type[Resource], row: Mapping[str, Any], dialect: Dialect) -> Mapping[str, Any]:
+    """Return the JSON object of a resource under the contract's names; of a field under both names, neither is lost."""
+    if dialect == "documented" or resource not in DEPLOYED_NAMES:
+        return row
+    ours = {name: contract_name(resource, name) for name in row}
+    return {name if ours[name] in row else ours[name]: value for name, value in row.items()}
 
 
 def dropped(
@@ -84,15 +88,26 @@ def dropped(
 
 def may_be_applied(call: CallInfo[Any], status_code: int) -> bool:
     """Tell whether an update may have been applied, although its response has a status that refuses it."""
-    return status_code == 404 and call.operation.updates and call.operation.resource in _UNRELIABLE_404
+    return status_code == 404 and not call.operation.is_safe and call.operation.resource in _UNRELIABLE_404
 
 
 def is_error_body(body: object) -> bool:
-    """Tell whether a decoded body has one of the two shapes in which servers of either dialect describe an error."""
+    """Tell whether a decoded body has a shape in which Neptun describes an error.
+
+    Servers of either dialect have one each, their platform has ``{"error": {"code", "message"}}``, and the contract may
+    document the one of RFC 9457.
+    """
     if not isinstance(body, dict):
         return False
     error = cast("dict[str, object]", body)
-    return "statusCode" in error or "data" in error or isinstance(error.get("statusMessage"), str)
+    platform = cast("dict[str, object]", error["error"]) if isinstance(error.get("error"), dict) else {}
+    return (
+        "statusCode" in error
+        or "data" in error
+        or isinstance(error.get("statusMessage"), str)
+        or platform.keys() >= {"code", "message"}
+        or (isinstance(error.get("title"), str) and not error.keys().isdisjoint(("type", "status", "detail", "errors")))
+    )
 
 
 def meaning(call: CallInfo[Any], status_code: int, body: object) -> dict[str, Any]:
@@ -116,7 +131,7 @@ def meaning(call: CallInfo[Any], status_code: int, body: object) -> dict[str, An
     if status_code == 404 and str(error.get("message", "")).startswith("Page not found"):
         return {"next_step": "Check the path of base_url: the server has no such route"}
     resource = call.operation.resource
-    if status_code == 413 and resource in _BODY_LIMITS:
+    if status_code == 413 and resource is not None and resource in _BODY_LIMITS:
         limit = f"a deployed server takes less than {_BODY_LIMITS[resource]:,} bytes in {call.operation.name}"
         return {"next_step": f"Shorten the texts: {limit}"}
     if status_code != 500:

@@ -6,108 +6,227 @@ This module loads the generated client, which takes longer than the rest of the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import Any, Generic, cast, get_args, get_type_hints, overload
 
-from neptun_openapi import models
 from neptun_openapi.api.imports import update_project_import
 from neptun_openapi.api.projects import update_project
-from neptun_openapi.types import Unset
-from neptun_sdk.models import ContractField, Dialect, Project, ProjectImport, ResourceT, contract_fields, with_headers
+from neptun_openapi.types import UNSET
+from neptun_sdk import dialects
+from neptun_sdk._contract import FACTS, Facts
+from neptun_sdk.arguments import check_header, check_id, check_segment
+from neptun_sdk.errors import ArgumentError
+from neptun_sdk.models import Dialect, Project, ProjectImport, ResultT
+from neptun_sdk.values import Field, Kind, Mismatch, fields_of, kind_of, python_name, take_all
 
 
-@dataclass(frozen=True, kw_only=True)
-class Operation(Generic[ResourceT]):
-    """One operation of the contract: how to build its request, and what its response holds.
+class Operation(Generic[ResultT]):
+    """One operation of the contract: what the generated module and the contract's facts say of it.
 
     Args:
-        build: The generated function that builds the request from the ids of the path and, if there is one, the body.
-        body: The generated class of the request's body; ``None`` if the request has none.
-        model: The generated class of what the response holds.
-        resource: The class that a caller gets back, with the fields of ``model``.
-        envelope: The key of the response's JSON object under which it stands.
-        updates: Whether the operation updates the resource; else it reads it.
-
-    Attributes:
-        name: The operationId in snake case, which is the name of the client's method.
-        ids: The names of the path's parameters, in their order.
-        fields: The fields of the resource.
-        id_fields: For each id of the path that the resource has too, the name of its field.
+        module: The generated module of the operation.
+        resource: The class that a caller gets back; ``None`` if a success returns nothing.
     """
 
-    build: Callable[..., dict[str, Any]]
-    body: type[Any] | None
-    model: type[Any]
-    resource: type[ResourceT]
-    envelope: str
-    updates: bool
-    name: str = field(init=False)
-    ids: tuple[str, ...] = field(init=False)
-    fields: tuple[ContractField, ...] = field(init=False)
-    id_fields: Mapping[str, str] = field(init=False, hash=False)
+    @overload
+    def __init__(self: Operation[None], module: ModuleType, resource: None) -> None: ...
+    @overload
+    def __init__(self, module: ModuleType, resource: type[ResultT]) -> None: ...
 
-    def __post_init__(self) -> None:
-        parameters = inspect.signature(self.build).parameters.values()
-        ids = tuple(each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD)
-        object.__setattr__(self, "ids", ids)
-        object.__setattr__(self, "fields", contract_fields(self.resource))
-        names = {name: name for name in ids} | {"user_id": "neptun_user_id", ids[-1]: "id"}
-        known = {each.name for each in self.fields}
-        object.__setattr__(self, "id_fields", {name: own for name, own in names.items() if own in known})
+    def __init__(self, module: ModuleType, resource: type[Any] | None) -> None:
+        self.module = module
+        self.resource = resource
+        self.name: str = module.__name__.rpartition(".")[2]  # which is the name of the client's method
 
-    def __set_name__(self, owner: type[Any], name: str) -> None:
-        object.__setattr__(self, "name", name.lower())
+    def __repr__(self) -> str:
+        return f"<Operation {self.name}>"
 
-    def request(self, ids: Mapping[str, int], fields: Mapping[Any, str]) -> dict[str, Any]:
-        """Return ``method``, ``url`` (a path) and, if there is a body, ``json`` and ``headers`` for `httpx.Request`."""
-        return self.build(**ids) if self.body is None else self.build(**ids, body=self.body.from_dict(fields))
+    # What follows is looked up with the first call, so that a row costs nothing before, and a wrong one says so then.
 
-    def read(self, row: Mapping[str, Any], headers: Mapping[str, str]) -> ResourceT:
-        """Turn the decoded, checked JSON object of a resource into its class; an absent field becomes ``None``.
+    @cached_property
+    def facts(self) -> Facts:
+        """What the contract says of it."""
+        if self.name not in FACTS:
+            raise LookupError(f"neptun_sdk/_contract.py has no {self.name}: run `make generate`")
+        return FACTS[self.name]
 
-        ``headers`` are those of the response, masked.
-        """
-        # The generated model reads a date-time as Python does, which knows no lower-case letters there.
-        dates = [name for name, kind, _ in self.fields if kind == "date-time" and row.get(name)]
-        lower = {name: row[name].upper() for name in dates if not row[name].isupper()}
-        model = self.model.from_dict({**row, **lower} if lower else row)
-        values: dict[str, Any] = {}
-        for name, _, _ in self.fields:
-            value = getattr(model, name)
-            values[name] = None if isinstance(value, Unset) else value
-        return with_headers(self.resource(**values, extra=model.additional_properties), headers)
+    @property
+    def is_safe(self) -> bool:
+        """Whether it only reads."""
+        return self.facts.method in ("GET", "HEAD", "OPTIONS", "TRACE")  # RFC 9110, section 9.2.1
+
+    @property
+    def updates(self) -> bool:
+        """Whether it sets fields of a resource that there is."""
+        return self.facts.method in ("PATCH", "PUT")
+
+    @property
+    def noun(self) -> str:
+        """What a call is, for messages."""
+        if self.facts.method == "POST":
+            return "creation" if self.facts.status == 201 else "request"
+        return "deletion" if self.facts.method == "DELETE" else "update" if self.updates else "request"
+
+    @cached_property
+    def envelope(self) -> str:
+        """The key under which the resource stands in a success; empty if the whole body is the resource."""
+        name = self.facts.envelope or ""
+        return "" if name in self.resource_fields else name
+
+    @property
+    def what(self) -> str:
+        """What a success holds, for messages."""
+        return self.envelope or re.sub("(?<=[a-z])(?=[A-Z])", " ", getattr(self.resource, "__name__", "list")).lower()
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What stands in a success."""
+        return kind_of(cast("Any", self.resource))
+
+    @cached_property
+    def resource_fields(self) -> Mapping[str, Field]:
+        """The fields of the resource, if it is one."""
+        return fields_of(cast("Any", self.resource)) if is_dataclass(self.resource) else {}
+
+    @property
+    def build(self) -> Callable[..., dict[str, Any]]:
+        """The generated function that builds the request."""
+        build: Callable[..., dict[str, Any]] = self.module._get_kwargs
+        return build
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Field]:
+        """The parameters of the path, the query and the header."""
+        return fields_of(self.build)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The names of the parameters of the path, in their order."""
+        parameters = inspect.signature(self.build).parameters
+        return tuple(name for name in self.parameters if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY)
+
+    @cached_property
+    def body(self) -> type[Any] | None:
+        """The generated class of the request's body; ``None`` if the request has none."""
+        hint = get_type_hints(self.build).get("body")
+        return next((each for each in (hint, *get_args(hint)) if hasattr(each, "from_dict")), None)
+
+    @property
+    def is_body_optional(self) -> bool:
+        """Whether a request may come without a body."""
+        return get_type_hints(self.build)["body"] is not self.body
+
+    @cached_property
+    def fields(self) -> Mapping[str, Field]:
+        """The fields of the body."""
+        return fields_of(cast("Any", self.body)) if self.body else {}
 
 
 @dataclass(frozen=True, slots=True)
-class CallInfo(Generic[ResourceT]):
-    """What a call is about. The fields stand under the contract's names."""
+class CallInfo(Generic[ResultT]):
+    """What a call is about, checked.
 
-    operation: Operation[ResourceT]
-    ids: Mapping[str, int]
-    fields: Mapping[str, str]
-    dialect: Dialect = "documented"
+    Attributes:
+        operation: What is called.
+        ids: The parameters of the path.
+        fields: The fields that are sent, under the names of the contract, as JSON.
+        dialect: What the request is written in.
+        request: ``method``, ``url`` (a path), and what else the request has, for `httpx.Request`.
+        may_repeat: Whether the request may be sent again when it may have been applied.
+    """
+
+    operation: Operation[ResultT]
+    ids: Mapping[str, Any]
+    fields: Mapping[str, Any]
+    dialect: Dialect
+    request: Mapping[str, Any]
+    may_repeat: bool
 
     def __str__(self) -> str:
-        return f"{self.operation.name}({', '.join(f'{name}={value}' for name, value in self.ids.items())})"
+        ids = (f"{name}={value if isinstance(value, int) else repr(value)}" for name, value in self.ids.items())
+        return f"{self.operation.name}({', '.join(ids)})"
+
+
+def prepare(
+    operation: Operation[ResultT],
+    arguments: Mapping[str, object],
+    *,
+    user_id: int,
+    dialect: Dialect,
+    mask: Callable[[str], str],
+    resend: bool = False,
+) -> CallInfo[ResultT]:
+    """Check the arguments of a call and build its request.
+
+    Args:
+        operation: The operation.
+        arguments: The arguments of the client's method, by name; ``None`` leaves a field or an option out.
+        user_id: The id of the session's user, for a path that has one.
+        dialect: What the request is written in.
+        mask: What takes secrets out of a text: no argument may hold one.
+        resend: The caller allows to send the request again when it may have been applied.
+
+    Raises:
+        ArgumentError: An argument cannot be right.
+    """
+    given = {"user_id": user_id, **{name: value for name, value in arguments.items() if value is not None}}
+    ids: dict[str, Any] = {}
+    for name in operation.ids:
+        kind, value = operation.parameters[name].kind, given.pop(name, None)
+        ids[name] = check_segment(name, _take(name, kind, value)) if kind.is_text else check_id(name, value)
+    options = {name: field for name, field in operation.parameters.items() if name not in ids}
+    known = {**options, **operation.fields}
+    if "user_id" not in known:
+        given.pop("user_id", None)
+    try:
+        taken = take_all(known, given)
+    except Mismatch as exc:
+        raise ArgumentError(f"{exc.path[1:]} {exc.problem}; nothing was sent.") from None
+    fields = {name: value for name, value in taken.items() if name in operation.fields and value is not UNSET}
+    for name, value in {**ids, **taken}.items():
+        if mask(words := str(value)) != words:
+            raise ArgumentError(
+                f"{name} holds the session cookie or a value of headers, which are secrets; nothing was sent."
+            )
+    if operation.updates and operation.fields and not fields:
+        names = ", ".join(name for name in arguments if name not in operation.parameters)
+        raise ArgumentError(f"no field was given: pass at least one of {names}. Nothing was sent.")
+    parts = {name: taken[name] for name in options}
+    if operation.body and (fields or not operation.is_body_optional):
+        parts["body"] = operation.body(**{name: taken[name] for name in operation.fields})
+    request = operation.build(**ids, **parts)
+    for name, value in request.get("headers", {}).items():
+        check_header(name, value)
+    if "body" in parts:
+        sent: Mapping[str, Any] = request["json"]
+        fields = {python_name(key, operation.fields): value for key, value in sent.items()}
+        request["json"] = {_wire_name(operation, dialect, key): value for key, value in sent.items()}
+    return CallInfo(operation, ids, fields, dialect, request, operation.facts.is_idempotent or resend)
+
+
+def _take(name: str, kind: Kind, value: object) -> Any:
+    try:
+        return kind.take(value)
+    except Mismatch as exc:
+        raise ArgumentError(f"{name}{exc.path} {exc.problem}; nothing was sent.") from None
+
+
+def _wire_name(operation: Operation[Any], dialect: Dialect, name: str) -> str:
+    found = dialects.wire_name(operation.resource, dialect, name)
+    if found is None:
+        raise ArgumentError(f"a deployed server has no {name}: leave it out. Nothing was sent.")
+    return found
 
 
 class Operations:
     """The rows, in the order of openapi.yaml; each becomes a method of the client."""
 
-    UPDATE_PROJECT = Operation(
-        build=update_project._get_kwargs,  # pyright: ignore[reportPrivateUsage]
-        body=models.UpdateProjectRequest,
-        model=models.Project,
-        resource=Project,
-        envelope="project",
-        updates=True,
-    )
-    UPDATE_PROJECT_IMPORT = Operation(
-        build=update_project_import._get_kwargs,  # pyright: ignore[reportPrivateUsage]
-        body=models.UpdateProjectImportRequest,
-        model=models.ProjectImport,
-        resource=ProjectImport,
-        envelope="import",
-        updates=True,
-    )
+    UPDATE_PROJECT = Operation(update_project, Project)
+    UPDATE_PROJECT_IMPORT = Operation(update_project_import, ProjectImport)
+
+
+ROWS: Sequence[Operation[Any]] = [row for name, row in vars(Operations).items() if not name.startswith("_")]

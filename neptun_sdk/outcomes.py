@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple
 import httpx
 
 from neptun_sdk import dialects, errors
-from neptun_sdk.models import Dialect, ResourceT
+from neptun_sdk.models import Dialect, ResultT
 from neptun_sdk.operations import CallInfo
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -164,7 +164,7 @@ DIFFERENT = Rule(
 
 
 # A tuple, because each call makes one: a frozen dataclass takes five times as long.
-class Outcome(NamedTuple, Generic[ResourceT]):
+class Outcome(NamedTuple, Generic[ResultT]):
     """What one attempt showed; all of it is masked.
 
     Attributes:
@@ -188,7 +188,7 @@ class Outcome(NamedTuple, Generic[ResourceT]):
     body: object = None
     problem: str = ""
     cause: Exception | None = None
-    resource: ResourceT | None = None
+    resource: ResultT | None = None
     differences: Mapping[str, tuple[str, Any]] = _NONE
     dropped: tuple[str, ...] = ()
     dialect: Dialect = "documented"
@@ -208,7 +208,7 @@ class Outcome(NamedTuple, Generic[ResourceT]):
             return None
         return parse_retry_after(self.headers.get("retry-after"), self.headers.get("date"))
 
-    def after(self, earlier: Outcome[ResourceT] | None) -> Outcome[ResourceT]:
+    def after(self, earlier: Outcome[ResultT] | None) -> Outcome[ResultT]:
         """Return this outcome as the one that followed another."""
         if earlier is None:
             return self
@@ -228,8 +228,8 @@ def of_exception(
         return of_status(call, status_code, headers, None, problem="did not come as a whole", cause=exc)
     rule = next(rule for kind, rule in EXCEPTIONS.items() if isinstance(exc, kind))
     if status_code is not None:
-        rule = replace(rule, applied=None, retryable=not call.operation.updates)
-    return Outcome(rule=rule, cause=exc, status_code=status_code, headers=headers)
+        rule = replace(rule, applied=None, retryable=call.operation.is_safe)
+    return Outcome(rule=_for_call(call, rule), cause=exc, status_code=status_code, headers=headers)
 
 
 def of_status(
@@ -250,7 +250,16 @@ def of_status(
             rule = replace(rule, **dialects.meaning(call, status_code, body))
         else:
             rule = _without_neptuns_body(call, status_code, rule, is_foreign=not problem)
+        rule = _for_call(call, rule)
     return Outcome(rule=rule, status_code=status_code, headers=headers, body=body, problem=problem, cause=cause)
+
+
+def _for_call(call: CallInfo[Any], rule: Rule) -> Rule:
+    """Return a rule as it holds for a call: what may have been applied is sent again only where that is safe."""
+    if rule.applied is not None or call.may_repeat or call.operation.is_safe:
+        return rule
+    step = f"Check whether the {call.operation.noun} was applied before you call again."
+    return replace(rule, retryable=False, next_step=step)
 
 
 def is_connection_failure(exc: Exception) -> bool:

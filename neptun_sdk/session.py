@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import cast
 
+from neptun_sdk._contract import COOKIE_NAME
 from neptun_sdk._http.secrets import Secrets
 from neptun_sdk.arguments import check_id, environment
 from neptun_sdk.errors import ArgumentError
 
-COOKIE_NAME = "neptun-session"
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 _HOW_TO_GET = f"log in to Neptun, copy the value of {COOKIE_NAME} (browser: F12, Application or Storage, Cookies)"

@@ -16,11 +16,7 @@ from neptun_sdk._contract import CONTRACT
 from neptun_sdk.operations import CallInfo
 from neptun_sdk.outcomes import Outcome
 
-_OUTCOMES = {
-    True: "The update was applied.",
-    False: "The update was not applied.",
-    None: "The update may have been applied.",
-}
+_OUTCOMES = {True: "was applied", False: "was not applied", None: "may have been applied"}
 _MAX_WORDS = 300  # characters of a text from outside in a message
 _MAX_DETAILS = 600  # characters of all problems of a 400 in a message
 _MAX_ISSUES = 20  # problems of a 400 that are kept
@@ -51,7 +47,7 @@ def error_of(
     attributes: dict[str, Any] = {
         "operation": call.operation.name,
         "attempts": outcome.attempts,
-        "applied": outcome.applied if call.operation.updates else None,
+        "applied": None if call.operation.is_safe else outcome.applied,
         "status_code": outcome.status_code,
         "headers": dict(outcome.headers),
         "body": outcome.body,
@@ -61,8 +57,8 @@ def error_of(
     }
     if issubclass(error_class, errors.StatusError):
         attributes["server_message"] = _server_message(outcome)
-        attributes["fields"] = _fields(call, outcome.body) if error_class is errors.BadRequestError else {}
-        words = _status_words(outcome, attributes)
+        attributes["fields"] = _fields(call, outcome.body) if hasattr(error_class, "fields") else {}
+        words = _status_words(call, outcome, attributes)
     elif issubclass(error_class, errors.UpdateNotVerifiedError):
         words = _difference_words(call, outcome)
     elif issubclass(error_class, errors.ResponseError):
@@ -71,8 +67,9 @@ def error_of(
         through = " through the proxy" if proxy_name else ""
         through += f" of {proxy_name}" if proxy_name not in ("", "proxy") else ""
         words = _connection_words(call, outcome, origin + through, proxy_name, elapsed)
-    sentence = f" {words.outcome or _OUTCOMES[attributes['applied']]}" if call.operation.updates else ""
+    sentence = words.outcome or f"The {call.operation.noun} {_OUTCOMES[attributes['applied']]}."
     attempts = f" ({outcome.attempts} attempts)" if outcome.attempts > 1 else ""
+    sentence = "" if call.operation.is_safe else f" {sentence}"
     text = f"{call}: {words.what}{attempts}.{sentence}{words.details} {words.next_step}"
     known = {name: value for name, value in attributes.items() if hasattr(error_class, name)}
     return outcomes.with_rule(error_class(text, **known), outcome.rule)
@@ -84,17 +81,19 @@ def printable(text: str) -> str:
     return _shortened(" ".join("".join(letters).split()).rstrip(".:"))
 
 
-def _status_words(outcome: Outcome[Any], attributes: dict[str, Any]) -> _Words:
+def _status_words(call: CallInfo[Any], outcome: Outcome[Any], attributes: dict[str, Any]) -> _Words:
     rule, wait = outcome.rule, outcome.retry_after
     problems = "".join(f" {name}: {problem}." for name, problem in attributes["fields"].items())
     next_step = rule.next_step
-    if wait and outcome.status_code in (429, 503):
+    if outcome.status_code == 404 and outcome.maybe_applied and call.operation.noun == "deletion":
+        next_step = "An earlier attempt of this call has probably deleted it"
+    elif wait and outcome.status_code in (429, 503):
         rest = next_step.partition(".")[2]
         next_step = f"Call again after {max(1, round(wait))} s" + (f".{rest}" if rest else "")
     what = f"{outcome.status_code} {attributes['server_message']}{': ' if rule.reason else ''}{rule.reason}"
     if outcome.problem:
         what += f" (its body {outcome.problem})"
-    return _Words(what, f"{next_step}.", details=_shortened(problems, _MAX_DETAILS))
+    return _Words(what, f"{next_step.rstrip('.')}.", details=_shortened(problems, _MAX_DETAILS))
 
 
 def _connection_words(
@@ -116,8 +115,8 @@ def _connection_words(
             next_step = "Check base_url and, for a private CA, SSL_CERT_FILE or ssl_context."
         elif proxy_name:
             next_step = "Check the proxy." if proxy_name == "proxy" else "Check that variable and the proxy."
-    if next_step == outcomes.RETRY and not call.operation.updates:
-        next_step = "Call again."
+    if next_step == outcomes.RETRY and not call.fields:
+        next_step = "Call again." if call.operation.is_safe else "Call again: sending it twice is safe."
     return _Words(what, f"{next_step} ({name}: {words})" if words and words != name else f"{next_step} ({name})")
 
 
@@ -125,7 +124,7 @@ def _response_words(call: CallInfo[Any], outcome: Outcome[Any]) -> _Words:
     rule = outcome.rule
     contract = f" (contract {CONTRACT})"
     if outcome.problem and not rule.reason:
-        again = "Do not send it again. " if rule.applied and call.operation.updates else ""
+        again = "Do not send it again. " if rule.applied and not call.operation.is_safe else ""
         return _Words(f"{outcome.status_code}, but the body {outcome.problem}", f"{again}{rule.next_step}{contract}")
     what = f"{outcome.status_code}, {rule.reason}"
     if rule is outcomes.REDIRECT and (target := _location(outcome)):
@@ -149,7 +148,9 @@ def _difference_words(call: CallInfo[Any], outcome: Outcome[Any]) -> _Words:
         next_step = f"The server speaks the {outcome.dialect} dialect: set {how}."
     else:
         sentence = f"{'It' if one else 'They'} may have been applied"
-    return _Words(f"200, but {shown}", next_step, sentence + (f"; {_were(verified)}." if verified else "."))
+    return _Words(
+        f"{outcome.status_code}, but {shown}", next_step, sentence + (f"; {_were(verified)}." if verified else ".")
+    )
 
 
 def _location(outcome: Outcome[Any]) -> str:
@@ -162,9 +163,11 @@ def _location(outcome: Outcome[Any]) -> str:
 
 
 def _server_message(outcome: Outcome[Any]) -> str:
-    """Return the best sentence of an error body, in either of the two JSON shapes or in none."""
+    """Return the best sentence of an error body, of whatever shape."""
     body = outcome.body
-    candidates = [_object(body).get(key) for key in ("message", "statusMessage", "error", "detail")]
+    error = _object(body)
+    candidates = [error.get(key) for key in ("message", "statusMessage", "error", "detail", "title")]
+    candidates.append(_object(error.get("error")).get("message"))
     if isinstance(body, str):
         title = re.search(r"<title[^>]*>([^<]*)</title>", body[:10_000], re.IGNORECASE)
         candidates = [title and title[1]] if body.lstrip().startswith("<") else [body]
@@ -179,13 +182,18 @@ def _server_message(outcome: Outcome[Any]) -> str:
 
 
 def _fields(call: CallInfo[Any], body: object) -> dict[str, str]:
-    """Return the problems of a 400 by field, which the server lists in ``data.issues``."""
+    """Return the problems of a request by field, which a server lists in ``data.issues``, or as RFC 9457 does."""
     problems: dict[str, list[str]] = {}
-    for issue in _list(_object(_object(body).get("data")).get("issues"))[:_MAX_ISSUES]:
-        path = [_shortened(printable(str(step)), 80) for step in _list(_object(issue).get("path"))[:5]]
+    for issue in [*_list(_object(_object(body).get("data")).get("issues")), *_list(_object(body).get("errors"))][
+        :_MAX_ISSUES
+    ]:
+        found = _object(issue)
+        steps = _list(found.get("path")) or str(found.get("pointer", "")).removeprefix("#").split("/")[1:]
+        path = [_shortened(printable(str(step)), 80) for step in steps[:5]]
         if path:
             name = ".".join((dialects.contract_name(call.operation.resource, path[0]), *path[1:]))
-            problems.setdefault(name, []).append(printable(str(_object(issue).get("message") or "invalid")))
+            words = found.get("message") or found.get("detail") or "invalid"
+            problems.setdefault(name, []).append(printable(str(words)))
     return {name: _shortened("; ".join(dict.fromkeys(texts))) for name, texts in problems.items()}
 
 

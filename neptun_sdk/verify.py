@@ -7,40 +7,54 @@ from typing import Any, cast
 
 from neptun_sdk import dialects, outcomes
 from neptun_sdk._http.bodies import MAX_DEPTH, is_deeper
-from neptun_sdk.models import ResourceT, first_problem
+from neptun_sdk.models import Dialect, ResultT, with_headers
 from neptun_sdk.operations import CallInfo
 from neptun_sdk.outcomes import Outcome, Rule
 from neptun_sdk.texts import printable
+from neptun_sdk.values import Mismatch, is_same, named_row, python_name
 
 
-def verify(call: CallInfo[ResourceT], document: object, headers: Mapping[str, str]) -> Outcome[ResourceT]:
-    """Check a 200 field by field: its types, that it is about the resource asked for, and every field that was sent."""
+def verify(call: CallInfo[ResultT], document: object, headers: Mapping[str, str]) -> Outcome[ResultT]:
+    """Check a success: its types, that it is about the resource asked for, and every field that was sent."""
     operation = call.operation
 
-    def failed(rule: Rule, problem: str) -> Outcome[ResourceT]:
-        return Outcome(rule=rule, status_code=200, headers=headers, problem=problem)
+    def failed(rule: Rule, problem: str) -> Outcome[ResultT]:
+        return Outcome(rule=rule, status_code=operation.facts.status, headers=headers, problem=problem)
 
-    found, dialect, names = dialects.from_wire(operation, document)
-    envelope = operation.envelope
-    problem = first_problem(operation.fields, found, place=envelope)
-    row: dict[str, Any] = cast("Any", found) if isinstance(found, dict) else {}
-    other = _other_ids(call, row)
+    found, dialect, names = dialects.from_wire(call, document)
+    if operation.resource is None:
+        if found is True or type(found) is dict:
+            return Outcome(rule=outcomes.VERIFIED, status_code=operation.facts.status, headers=headers)
+        return failed(outcomes.NOT_THE_RESOURCE, f"has {printable(repr(found))} for {operation.envelope}, not true")
+    # Without an envelope, nothing says which dialect it is: the names of either are read.
+    reading = dialect if operation.envelope else "deployed"
+    row: Mapping[str, Any] = {}
+    if isinstance(found, dict):
+        row = named_row(operation.resource, cast("dict[str, Any]", found), reading)
+    repeated = _repeated_ids(call, row)
+    other = "; ".join(filter(None, repeated))
     unknown = dialects.dropped(call, dialect, call.fields, names)
-    differences = _differences(call, row, unknown)
-    if problem:
-        rule = outcomes.NOT_THE_RESOURCE if other or differences else outcomes.NOT_VALID
-        return failed(rule, f"is not {'an' if envelope[0] in 'aeiou' else 'a'} {envelope} ({problem})")
+    differences = _differences(call, row, unknown, reading)
+    what = operation.what
+    try:
+        resource = operation.kind.read(found, reading)
+    except Mismatch as exc:
+        is_it_as_sent = repeated and not (other or differences)
+        rule = outcomes.NOT_VALID if is_it_as_sent else outcomes.NOT_THE_RESOURCE
+        return failed(rule, f"is not {'an' if what[0] in 'aeiou' else 'a'} {what} ({what}{exc.path}: {exc.problem})")
     if other:
-        return failed(outcomes.NOT_THE_RESOURCE, f"is about another {envelope} ({other})")
+        return failed(outcomes.NOT_THE_RESOURCE, f"is about another {what} ({other})")
     if differences and is_deeper(row, MAX_DEPTH):
         return failed(outcomes.NOT_THE_RESOURCE, f"is nested more than {MAX_DEPTH} levels deep")
-    resource = operation.read(row, headers)
-    if not differences:
-        return Outcome(rule=outcomes.VERIFIED, status_code=200, headers=headers, resource=resource)
+    if hasattr(resource, "response_headers"):
+        with_headers(resource, headers)
+    rule = outcomes.VERIFIED
     dropped = tuple(name for name in differences if name in unknown)
+    if differences:
+        rule = outcomes.DROPPED if len(dropped) == len(call.fields) else outcomes.DIFFERENT
     return Outcome(
-        rule=outcomes.DROPPED if len(dropped) == len(call.fields) else outcomes.DIFFERENT,
-        status_code=200,
+        rule=rule,
+        status_code=operation.facts.status,
         headers=headers,
         resource=resource,
         differences=differences,
@@ -49,25 +63,34 @@ def verify(call: CallInfo[ResourceT], document: object, headers: Mapping[str, st
     )
 
 
-def _other_ids(call: CallInfo[Any], row: Mapping[str, Any]) -> str:
-    """Name the ids of a resource that are not those of the call; empty if there are none."""
+def _repeated_ids(call: CallInfo[Any], row: Mapping[str, Any]) -> list[str]:
+    """Compare each id that the resource repeats; return what is wrong with it, or an empty text."""
     problems: list[str] = []
-    for name, asked in call.ids.items():
-        field = call.operation.id_fields.get(name)
-        if field and not (type(row.get(field)) is int and row[field] == asked):  # JSON's true equals 1
-            problems.append(f"{field} is {printable(repr(row.get(field)))}, not {asked}")
-    return "; ".join(problems)
+    for name, field in call.operation.facts.repeats.items():
+        asked, found = call.ids[name], row.get(python_name(field, row))
+        if field not in call.fields:  # which may have changed it
+            is_it = type(found) is type(asked) and found == asked  # JSON's true equals 1
+            problems.append("" if is_it else f"{field} is {printable(repr(found))}, not {asked}")
+    return problems
 
 
-def _differences(call: CallInfo[Any], row: Mapping[str, Any], unknown: list[str]) -> dict[str, tuple[str, Any]]:
-    """Compare what came back with every field that was sent, and return ``{field: (sent, returned)}``.
+def _differences(
+    call: CallInfo[Any], row: Mapping[str, Any], unknown: list[str], dialect: Dialect
+) -> dict[str, tuple[Any, Any]]:
+    """Compare what came back with every field that was sent and that the resource has: ``{field: (sent, returned)}``.
 
     ``unknown`` are the fields that the server does not have.
     """
-    fields = call.fields
-    if all(row.get(name) == sent for name, sent in fields.items()):
-        return {}
-    # A text that was cleared may come back null or absent, if the server has such a field at all.
-    clearable = {field.name for field in call.operation.fields if field.optional}.difference(unknown)
-    returned = {name: "" if name in clearable and row.get(name) is None else row.get(name) for name in fields}
-    return {name: (sent, row.get(name)) for name, sent in fields.items() if returned[name] != sent}
+    known = call.operation.resource_fields
+    differences: dict[str, tuple[Any, Any]] = {}
+    for name, sent in call.fields.items():
+        own = python_name(name, known)
+        if own not in known:
+            continue
+        kind, is_required = known[own]
+        returned = row.get(own)
+        # A text that was cleared may come back null or absent, if the server has such a field at all.
+        is_cleared = returned is None and sent in ("", None) and not is_required and name not in unknown
+        if not (is_cleared or is_same(kind, sent, returned, dialect)):
+            differences[name] = (sent, returned)
+    return differences

@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -23,7 +23,42 @@ SPEC = ROOT / "openapi.yaml"
 TARGET = ROOT / "generated" / "neptun_openapi"
 CONTRACT = ROOT / "neptun_sdk" / "_contract.py"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+IDEMPOTENT = ("get", "put", "delete", "options", "head", "trace")  # RFC 9110, section 9.2.2
 BIN = Path(sysconfig.get_path("scripts"))
+TEMPLATE = '''"""The contract of this SDK, written by `make generate`: what generated functions do not tell."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+CONTRACT = "{contract}"  # info.version of openapi.yaml, and the start of its SHA-256
+SERVER = "{server}"
+COOKIE_NAME = "{cookie}"
+HEADERS: tuple[str, ...] = {headers}  # that operations take as parameters
+
+
+class Facts(NamedTuple):
+    """What openapi.yaml says of an operation.
+
+    Attributes:
+        method: The method of HTTP.
+        status: The status of a success.
+        envelope: The key of the success's JSON object under which the resource stands, or which says whether it is a
+            success; empty if the whole body is the resource; ``None`` if there is no body.
+        is_idempotent: Whether sending a request twice has the effect of sending it once.
+        repeats: For each parameter of the path that the resource repeats, the name of its field.
+    """
+
+    method: str
+    status: int
+    envelope: str | None
+    is_idempotent: bool
+    repeats: Mapping[str, str]
+
+
+FACTS: Mapping[str, Facts] = {{
+    {rows}
+}}
+'''
 
 
 def generate(output: Path) -> None:
@@ -54,21 +89,162 @@ def generate(output: Path) -> None:
 
 
 def contract() -> str:
-    """Return the module that names the contract by its version and hash, as a version with build metadata."""
+    """Return the module that names the contract, and says of each operation what a generated function does not tell."""
     content = SPEC.read_bytes()
-    version = yaml.safe_load(content)["info"]["version"]
-    name = f"{version}+{hashlib.sha256(content).hexdigest()[:12]}"
-    return (
-        '"""The contract that this SDK is made for, written by `make generate`."""\n\n'
-        f'CONTRACT = "{name}"  # info.version of openapi.yaml, and the start of its SHA-256\n'
+    document: dict[str, Any] = yaml.safe_load(content)
+    name = f"{document['info']['version']}+{hashlib.sha256(content).hexdigest()[:12]}"
+    rows = [
+        f'"{snake_case(node["operationId"])}": {facts(document, path, method, node)},'
+        for path, method, node in operations(document)
+    ]
+    module = TEMPLATE.format(
+        contract=name,
+        server=document["servers"][0]["url"],
+        cookie=session_cookie(document),
+        headers=tuple(sorted(header_names(document))),
+        rows="\n".join(rows),
+    )
+    command = [str(BIN / "ruff"), "format", "--isolated", "--line-length", "120", "-"]
+    return subprocess.run(command, input=module, capture_output=True, text=True, check=True).stdout  # noqa: S603
+
+
+def facts(document: Any, path: str, method: str, node: Any) -> str:
+    """Return the facts of one operation as code, or exit with what the SDK cannot send or read."""
+    name = node["operationId"]
+    media_types = follow(document, node.get("requestBody", {})).get("content", {"application/json": None})
+    if list(media_types) != ["application/json"]:
+        refuse(name, f"its request is {', '.join(media_types)}: only application/json is sent. The generated client")
+    successes = [status for status in node["responses"] if str(status)[0] in "123"]
+    if len(successes) != 1 or not re.fullmatch("2[0-9]{2}", str(successes[0])):
+        refuse(name, f"it must have one success from 200 to 299, not {', '.join(map(str, successes)) or 'none'}: more")
+    success = int(successes[0])
+    content = follow(document, node["responses"][successes[0]]).get("content", {})
+    if content and list(content) != ["application/json"]:
+        refuse(name, f"its response is {', '.join(content)}: only application/json is read. Anything else")
+    envelope: str | None = None
+    found: dict[str, Any] = {}
+    if content:
+        body = properties(document, content["application/json"].get("schema", {}))
+        envelope = envelope_of(document, body)
+        found = properties(document, body[envelope]) if envelope else body
+    of_sending = f"{method.upper()!r}, {success}, {envelope!r}, {is_idempotent(document, method, node)}"
+    return f"Facts({of_sending}, {repeated(document, path, node, found)})"
+
+
+def is_idempotent(document: Any, method: str, node: Any) -> bool:
+    """Tell whether sending an operation twice has the effect of sending it once: by its method, or as it says."""
+    said: bool | None = node.get("x-idempotent")
+    if said and method == "post" and not any("idempotency" in name for name in required_headers(document, node)):
+        sys.exit(
+            f"generate: {node['operationId']} in openapi.yaml is a POST and says x-idempotent: true, but requires no "
+            "Idempotency-Key header, by which a server recognises a request that comes twice. Remove x-idempotent: a "
+            "caller who knows better has with_options(resend=True)."
+        )
+    return method in IDEMPOTENT if said is None else said
+
+
+def envelope_of(document: Any, body: dict[str, Any]) -> str:
+    """Return the property of a success under which its resource stands, or that says whether it is one; else \"\"."""
+    for kind in ("object", "array", "boolean"):
+        names = [name for name, schema in body.items() if kind == kind_of(document, schema)]
+        if names:
+            return names[0] if len(names) == 1 else ""
+    return ""
+
+
+def repeated(document: Any, path: str, node: Any, found: dict[str, Any]) -> dict[str, str]:
+    """Return, for each parameter of a path that the resource of the response repeats, the name of its property."""
+    types = {
+        each["name"]: kind_of(document, each["schema"])
+        for each in parameters(document, document["paths"][path], node)
+        if each["in"] == "path"
+    }
+    repeats: dict[str, str] = {}
+    for name, kind in types.items():
+        candidates = [name, f"neptun_{name}", *(["id"] if path.endswith(f"{{{name}}}") else [])]
+        same = [each for each in candidates if each in found and kind_of(document, found[each]) == kind]
+        repeats.update((name, each) for each in same[:1])
+    return repeats
+
+
+def session_cookie(document: Any) -> str:
+    """Return the name of the session cookie, which is how every request is authenticated."""
+    schemes = document["components"]["securitySchemes"]
+    cookies = [each["name"] for each in schemes.values() if each.get("in") == "cookie"]
+    if len(cookies) != 1 or len(schemes) != 1:
+        sys.exit(
+            f"generate: openapi.yaml has the security schemes {', '.join(schemes)}; the SDK knows one cookie: add a "
+            "class beside Session to neptun_sdk/session.py, let NeptunClient in neptun_sdk/client.py choose between "
+            "them, and then write both into _contract.py, in session_cookie() of scripts/generate.py."
+        )
+    return str(cookies[0])
+
+
+def header_names(document: Any) -> set[str]:
+    """Return the names of the headers that any operation takes as parameters, in lower case."""
+    return {
+        each["name"].lower()
+        for path, _, node in operations(document)
+        for each in parameters(document, document["paths"][path], node)
+        if each["in"] == "header"
+    }
+
+
+def required_headers(document: Any, node: Any) -> list[str]:
+    """Return the headers that an operation requires, in lower case."""
+    found = parameters(document, {}, node)
+    return [each["name"].lower() for each in found if each["in"] == "header" and each.get("required")]
+
+
+def parameters(document: Any, item: Any, node: Any) -> list[dict[str, Any]]:
+    """Return the parameters of a path and of an operation."""
+    return [follow(document, each) for each in (*item.get("parameters", ()), *node.get("parameters", ()))]
+
+
+def properties(document: Any, schema: Any) -> dict[str, Any]:
+    """Return the properties of a schema, with those of the schemas that it is composed of."""
+    schema = follow(document, schema)
+    found: dict[str, Any] = {}
+    for part in schema.get("allOf", ()):
+        found |= properties(document, part)
+    found.update(schema.get("properties", {}))
+    return found
+
+
+def kind_of(document: Any, schema: Any) -> str:
+    """Return the JSON type of a schema; of one that is composed, ``object``."""
+    schema = follow(document, schema)
+    return str(schema.get("type", "object" if "properties" in schema or "allOf" in schema else ""))
+
+
+def follow(document: Any, node: Any) -> Any:
+    """Return what a node refers to, or the node itself if it is not a reference."""
+    while "$ref" in node:
+        target = document
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        node = target
+    return node
+
+
+def operations(document: Any) -> list[tuple[str, str, Any]]:
+    """Return the path, the method and the node of each operation, in the order of the contract."""
+    paths = document["paths"].items()
+    return [(path, method, item[method]) for path, item in paths for method in METHODS if method in item]
+
+
+def refuse(name: str, problem: str) -> NoReturn:
+    """Exit, because the SDK cannot send or read an operation."""
+    sys.exit(
+        f"generate: {name} in openapi.yaml: {problem} must be taught to facts() in scripts/generate.py and to "
+        "neptun_sdk/call.py first."
     )
 
 
 def operation_modules() -> list[str]:
     """Return the module that each operation of the contract must have: its tag, and its operationId in snake case."""
-    paths: dict[str, dict[str, Any]] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["paths"]
-    nodes = [item[method] for item in paths.values() for method in METHODS if method in item]
-    return [f"api/{node['tags'][0]}/{snake_case(node['operationId'])}.py" for node in nodes]
+    nodes = [node for _, _, node in operations(yaml.safe_load(SPEC.read_text(encoding="utf-8")))]
+    return [f"api/{node.get('tags', ['default'])[0]}/{snake_case(node['operationId'])}.py" for node in nodes]
 
 
 def snake_case(name: str) -> str:

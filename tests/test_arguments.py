@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from neptun_sdk import ArgumentError, NeptunClient, NotFoundError
-from neptun_sdk.arguments import DEFAULT_BASE_URL, check_base_url, environment
+from neptun_sdk._contract import SERVER
+from neptun_sdk.arguments import check_base_url, environment
 from tests.conftest import CANARY, PROJECT
 
 
@@ -159,10 +160,10 @@ def test_plain_http_is_possible_if_it_is_allowed() -> None:
 
 
 BASE_URLS = {
-    "the contract's": (None, None, DEFAULT_BASE_URL),
+    "the contract's": (None, None, SERVER),
     "the environment's": ("https://from-the-environment.test", None, "https://from-the-environment.test"),
     "the environment's with a line break": ("https://from-it.test\r\n", None, "https://from-it.test"),
-    "the contract's, as the environment's is empty": (" \n", None, DEFAULT_BASE_URL),
+    "the contract's, as the environment's is empty": (" \n", None, SERVER),
     "the argument's": (
         "https://from-the-environment.test",
         "https://from-the-argument.test",

@@ -9,7 +9,6 @@ import time
 import traceback
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +36,7 @@ from neptun_sdk import (
 )
 from neptun_sdk.operations import Operation, Operations
 from tests.conftest import CANARY, PROJECT, ClientFor, Respond
+from tests.operations import made
 
 Row = dict[str, object]
 
@@ -49,10 +49,7 @@ def build_get(user_id: int, project_id: int) -> dict[str, Any]:
     return {"method": "get", "url": f"/api/users/{user_id}/projects/{project_id}"}
 
 
-class Reading:
-    """An operation that only reads."""
-
-    GET_PROJECT = replace(Operations.UPDATE_PROJECT, build=build_get, body=None, updates=False)
+GET_PROJECT = made("get_project", build_get, Operations.UPDATE_PROJECT.facts._replace(method="GET"), Project)
 
 
 def returning(content: bytes, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Respond:
@@ -93,7 +90,7 @@ def test_a_request_of_a_read_has_no_body(client_for: ClientFor) -> None:
         return httpx.Response(200, json={"project": PROJECT})
 
     client = client_for(respond)
-    client._call(Reading.GET_PROJECT, {"self": client, "project_id": 123})
+    client._call(GET_PROJECT, {"self": client, "project_id": 123})
     assert (seen[0].method, str(seen[0].url)) == ("GET", "https://neptun.test/api/users/1/projects/123")
     assert (seen[0].content, seen[0].headers["Accept"]) == (b"", "application/json")
     assert "Content-Type" not in seen[0].headers
@@ -484,7 +481,7 @@ LIKELY: dict[str, st.SearchStrategy[object]] = {
 
 def nearly_right(operation: Operation[Any]) -> st.SearchStrategy[object]:
     """Bodies whose fields may each be missing, right, or any JSON at all; and there may be one more field."""
-    fields = {field.name: LIKELY.get(field.name, st.text()) | JSON for field in operation.fields}
+    fields = {name: LIKELY.get(name, st.text()) | JSON for name in operation.resource_fields}
     return st.fixed_dictionaries({operation.envelope: st.fixed_dictionaries({}, optional={**fields, "more": JSON})})
 
 
@@ -511,7 +508,7 @@ def test_any_json_as_a_200_gives_a_verified_resource_or_a_neptun_error(
         except NeptunError as error:
             assert not isinstance(error, StatusError)  # noqa: PT017 - either outcome is right
         else:
-            assert isinstance(resource, operation.resource)
+            assert type(resource) is operation.resource
 
 
 ESCAPES = {

@@ -15,12 +15,13 @@ import httpx
 import pytest
 
 import neptun_sdk
-from neptun_openapi import models
 from neptun_sdk import ArgumentError, NeptunClient, Project
+from neptun_sdk._contract import Facts
 from neptun_sdk.operations import Operation
 from neptun_sdk.sandbox import Sandbox
 from tests.conftest import CANARY, TIMEOUTS
 from tests.faults.raw_server import RawServer, receive, response
+from tests.operations import made
 
 Resource = dict[str, object]
 
@@ -98,23 +99,19 @@ def test_the_largest_id_is_sent(mine: NeptunClient) -> None:
     assert mine.update_project(2**63 - 1, name="a").id == 2**63 - 1
 
 
-class Reading:
-    """The row of an operation that only reads, of which the contract has none."""
+def build_get(user_id: int, project_id: int) -> dict[str, Any]:
+    return {"method": "get", "url": f"/api/users/{user_id}/projects/{project_id}"}
 
-    @staticmethod
-    def build(user_id: int, project_id: int) -> dict[str, Any]:
-        return {"method": "get", "url": f"/api/users/{user_id}/projects/{project_id}"}
 
-    GET_PROJECT = Operation(
-        build=build, body=None, model=models.Project, resource=Project, envelope="project", updates=False
-    )
+# An operation that only reads, of which the contract has none.
+GET_PROJECT: Operation[Project] = made("get_project", build_get, Facts("GET", 200, "project", True, {}), Project)
 
 
 class Reader(NeptunClient):
     """A client with a method for it."""
 
     def get_project(self, project_id: int) -> Project:
-        return self._call(Reading.GET_PROJECT, locals())
+        return self._call(GET_PROJECT, locals())
 
 
 def test_an_operation_that_reads_sends_no_body(project: Resource) -> None:

@@ -4,17 +4,15 @@ import copy
 import dataclasses
 import json
 import pickle
-import re
 import weakref
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from neptun_sdk import Project, ProjectImport
-from neptun_sdk.models import Resource, contract_fields, first_problem, with_headers
+from neptun_sdk.models import Resource, with_headers
 
 Row = dict[str, object]
 
@@ -143,120 +141,3 @@ def test_a_resource_made_by_hand_needs_no_optional_field() -> None:
 
 def test_extra_is_not_shared_by_two_resources() -> None:
     assert make_project().extra is not make_project().extra
-
-
-def test_contract_fields_are_all_but_extra() -> None:
-    assert contract_fields(Project) == (
-        ("id", "int", False),
-        ("name", "str", False),
-        ("description", "str", True),
-        ("project_type", "str", False),
-        ("programming_language", "str", False),
-        ("created_at", "date-time", False),
-        ("updated_at", "date-time", False),
-        ("neptun_user_id", "int", False),
-    )
-
-
-@pytest.mark.parametrize(
-    ("new_type", "name"), [(bytes, "<class 'bytes'>"), (list[str], "list[str]")], ids=["bytes", "a list of texts"]
-)
-def test_a_field_of_an_unknown_type_names_the_file_to_change(new_type: Any, name: str) -> None:
-    """A new type must get a check, or a wrong value would reach the caller."""
-
-    @dataclass(frozen=True, slots=True, kw_only=True)
-    class Drawing(Resource):
-        points: new_type
-        extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    expected = f"change _KINDS in neptun_sdk/models.py: points has the new type {name}"
-    with pytest.raises(TypeError, match=f"^{re.escape(expected)}$"):
-        contract_fields(Drawing)
-
-
-@pytest.mark.parametrize("absent", [True, False], ids=["absent", "null"])
-@pytest.mark.parametrize("name", ["title", "description"])
-def test_an_optional_field_may_be_absent_or_null(name: str, *, absent: bool, project_import: Row) -> None:
-    if absent:
-        del project_import[name]
-    else:
-        project_import[name] = None
-    assert first_problem(contract_fields(ProjectImport), project_import, place="import") is None
-
-
-def test_a_complete_row_has_no_problem(project: Row, project_import: Row) -> None:
-    assert first_problem(contract_fields(Project), project, place="project") is None
-    assert first_problem(contract_fields(ProjectImport), project_import, place="import") is None
-
-
-NO_RESOURCES: dict[str, tuple[object, str]] = {
-    "absent": (None, "project: missing"),
-    "an array": ([], "project: expected an object, got list"),
-    "an integer": (1, "project: expected an object, got int"),
-}
-
-
-@pytest.mark.parametrize(("row", "problem"), NO_RESOURCES.values(), ids=NO_RESOURCES)
-def test_a_row_that_is_no_object_is_named(row: object, problem: str) -> None:
-    assert first_problem(contract_fields(Project), row, place="project") == problem
-
-
-@pytest.mark.parametrize(
-    "name", ["id", "name", "project_type", "programming_language", "created_at", "updated_at", "neptun_user_id"]
-)
-def test_a_missing_field_is_named(name: str, project: Row) -> None:
-    del project[name]
-    assert first_problem(contract_fields(Project), project, place="project") == f"project.{name}: missing"
-
-
-NOT_A_DATE_TIME = "expected a date-time with a time zone, got"
-WRONG_FIELDS: dict[str, tuple[str, object, str]] = {
-    "id as text": ("id", "1", "expected int, got str"),
-    "id true": ("id", True, "expected int, got bool"),
-    "id with a fraction": ("id", 1.0, "expected int, got float"),
-    "id null": ("id", None, "expected int, got null"),
-    "name a number": ("name", 5, "expected str, got int"),
-    "name null": ("name", None, "expected str, got null"),
-    "description an object": ("description", {}, "expected str, got dict"),
-    "date a number": ("created_at", 1739727731, "expected date-time, got int"),
-    "date a word": ("created_at", "yesterday", f"{NOT_A_DATE_TIME} 'yesterday'"),
-    "date without a zone": ("created_at", "2025-02-16T17:42:11", f"{NOT_A_DATE_TIME} '2025-02-16T17:42:11'"),
-    "date as a week": ("created_at", "2025-W07-7T10:00:00Z", f"{NOT_A_DATE_TIME} '2025-W07-7T10:00:00Z'"),
-    "date with a comma": ("created_at", "2025-02-16T17:42:11,5Z", f"{NOT_A_DATE_TIME} '2025-02-16T17:42:11,5Z'"),
-    "zone without minutes": ("created_at", "2025-02-16T17:42:11+01", f"{NOT_A_DATE_TIME} '2025-02-16T17:42:11+01'"),
-    "date without a T": ("created_at", "2025-02-16 17:42:11Z", f"{NOT_A_DATE_TIME} '2025-02-16 17:42:11Z'"),
-    "date without dashes": ("created_at", "20250216T174211Z", f"{NOT_A_DATE_TIME} '20250216T174211Z'"),
-    "leap second": ("created_at", "2016-12-31T23:59:60Z", f"{NOT_A_DATE_TIME} '2016-12-31T23:59:60Z'"),
-    "30 February": ("updated_at", "2025-02-30T17:42:11Z", f"{NOT_A_DATE_TIME} '2025-02-30T17:42:11Z'"),
-    "long text": ("updated_at", "é" * 100, f"{NOT_A_DATE_TIME} '" + r"\xe9" * 40 + "'"),
-}
-
-
-@pytest.mark.parametrize(("name", "value", "problem"), WRONG_FIELDS.values(), ids=WRONG_FIELDS)
-def test_a_wrong_field_is_named_by_its_place(name: str, value: object, problem: str, project: Row) -> None:
-    row = project | {name: value}
-    assert first_problem(contract_fields(Project), row, place="project") == f"project.{name}: {problem}"
-
-
-def test_the_first_of_several_problems_is_named(project: Row) -> None:
-    row = project | {"name": 5, "neptun_user_id": "1"}
-    assert first_problem(contract_fields(Project), row, place="project") == "project.name: expected str, got int"
-
-
-NUMBERS: dict[str, tuple[object, str | None]] = {
-    "without a fraction": (3, None),
-    "with a fraction": (3.5, None),
-    "text": ("3", "drawing.scale: expected float, got str"),
-}
-
-
-@pytest.mark.parametrize(("value", "problem"), NUMBERS.values(), ids=NUMBERS)
-def test_a_number_may_come_without_a_fraction(value: object, problem: str | None) -> None:
-    """JSON has one type of number; Python decodes 3 as an int and 3.0 as a float."""
-
-    @dataclass(frozen=True, slots=True, kw_only=True)
-    class Drawing(Resource):
-        scale: float
-        extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    assert first_problem(contract_fields(Drawing), {"scale": value}, place="drawing") == problem

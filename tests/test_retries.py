@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
@@ -23,15 +22,10 @@ from neptun_sdk import (
 from neptun_sdk.call import backoff
 from neptun_sdk.operations import Operations
 from tests.conftest import CANARY, PROJECT
+from tests.operations import reading
 
 Step = int | Exception | httpx.Response
 Scripted = Callable[..., tuple[NeptunClient, list[Step]]]
-
-
-class Reading:
-    """An operation that only reads."""
-
-    GET_PROJECT = replace(Operations.UPDATE_PROJECT, updates=False)
 
 
 @pytest.fixture
@@ -182,7 +176,7 @@ class Breaking(httpx.SyncByteStream):
 def test_a_read_whose_200_breaks_midway_is_tried_again(scripted: Scripted) -> None:
     """An update would not be: after the head of a 200 it was probably applied."""
     client, left = scripted(httpx.Response(200, stream=Breaking()), 200)
-    assert client._call(Reading.GET_PROJECT, {"self": client, "project_id": 123}).id == 123
+    assert client._call(reading(Operations.UPDATE_PROJECT), {"self": client, "project_id": 123}).id == 123
     assert left == []
 
 

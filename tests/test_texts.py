@@ -4,7 +4,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import httpx
@@ -22,10 +21,11 @@ from neptun_sdk import (
     NotFoundError,
     ResponseError,
 )
-from neptun_sdk.operations import CallInfo, Operations
+from neptun_sdk.operations import Operations
 from neptun_sdk.outcomes import of_exception
 from neptun_sdk.texts import error_of, printable
 from tests.conftest import CANARY, PROJECT
+from tests.operations import call_of, reading
 
 # What comes back: a response, an exception, or what makes a response or the JSON of a 200 from the request.
 Answer = httpx.Response | Exception | Callable[[httpx.Request], object]
@@ -83,14 +83,7 @@ def call(case: Case, *before: httpx.Response, read: bool = False) -> NeptunError
     return caught.value
 
 
-class Reading:
-    """The operations again, as if they only read."""
-
-    GET_PROJECT = replace(Operations.UPDATE_PROJECT, updates=False)
-    GET_PROJECT_IMPORT = replace(Operations.UPDATE_PROJECT_IMPORT, updates=False)
-
-
-READING: dict[str, Any] = {PATCH: Reading.GET_PROJECT, PUT: Reading.GET_PROJECT_IMPORT}
+READING = {PATCH: reading(Operations.UPDATE_PROJECT), PUT: reading(Operations.UPDATE_PROJECT_IMPORT)}
 
 
 def answer(status: int, body: object = None, **headers: str) -> httpx.Response:
@@ -477,7 +470,7 @@ def test_no_text_of_a_read_speaks_of_an_update(case: Case) -> None:
 def test_a_malformed_200_of_a_read_does_not_speak_of_an_update() -> None:
     respond = httpx.MockTransport(lambda _: httpx.Response(200, json={"project": {"id": "no"}}))
     with NeptunClient(CANARY, 1, transport=respond) as client, pytest.raises(ResponseError) as caught:
-        client._call(Reading.GET_PROJECT, {"self": client, "project_id": 123})
+        client._call(READING[PATCH], {"self": client, "project_id": 123})
     problem = "200, but the body is not a project (project.id: expected int, got str)"
     assert str(caught.value) == f"get_project(user_id=1, project_id=123): {problem}. {CHECK}"
 
@@ -499,7 +492,7 @@ SECONDS = {0.0504: "0.05", 0.9999: "1", 1.2603: "1.3", 30.004: "30", 86_400.26: 
 
 @pytest.mark.parametrize(("elapsed", "shown"), SECONDS.items(), ids=map(str, SECONDS))
 def test_a_timeout_says_after_how_long(elapsed: float, shown: str) -> None:
-    info: CallInfo[Any] = CallInfo(Operations.UPDATE_PROJECT, {"project_id": 123}, {"name": "a"})
+    info = call_of(Operations.UPDATE_PROJECT, {"project_id": 123, "name": "a"})
     outcome = of_exception(info, httpx.ReadTimeout(""))
     assert f" after {shown} s " in str(error_of(info, outcome, origin="", proxy_name="", elapsed=elapsed))
 
@@ -515,12 +508,12 @@ PROXIES = {
 @pytest.mark.parametrize(("name", "words", "text"), PROXIES.values(), ids=PROXIES)
 def test_a_proxy_is_named_by_what_names_it(name: str, words: str, text: str) -> None:
     """Never by its URL, which may hold a password."""
-    info: CallInfo[Any] = CallInfo(Operations.UPDATE_PROJECT, {"project_id": 123}, {"name": "a"})
+    info = call_of(Operations.UPDATE_PROJECT, {"project_id": 123, "name": "a"})
     outcome = of_exception(info, httpx.ConnectError(words))
     error = error_of(info, outcome, origin="https://neptun.test", proxy_name=name, elapsed=1)
     through = f" through the proxy{text}" if name else f". {text}"
     expected = f"cannot connect to https://neptun.test{through.format(NOT)} (ConnectError: {words})"
-    assert str(error) == f"update_project(project_id=123): {expected}"
+    assert str(error) == f"update_project(user_id=1, project_id=123): {expected}"
 
 
 MESSAGES: dict[str, tuple[object, str]] = {

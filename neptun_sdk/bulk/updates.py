@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, TypeAlias, cast
 
-from neptun_sdk.arguments import check_fields, check_id, check_sendable
-from neptun_sdk.client import NeptunClient
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect
-from neptun_sdk.operations import Operation, Operations
+from neptun_sdk.operations import ROWS, Operation, prepare
 
 _encode = json.JSONEncoder(sort_keys=True, default=repr).encode
 
@@ -74,11 +71,17 @@ def target_of(update: Update) -> tuple[int, int | None]:
 
 
 def operation_of(update: Update) -> Operation[Any]:
-    """Return the operation that sends an update."""
-    return Operations.UPDATE_PROJECT if update.import_id is None else Operations.UPDATE_PROJECT_IMPORT
+    """Return the operation that sends an update: the one that updates what its ids name."""
+    return _operations()["import_id" if update.import_id is not None else "project_id"]
 
 
-def check(update: Update, dialect: Dialect, mask: Callable[[str], str] = str) -> dict[str, str]:
+@cache
+def _operations() -> Mapping[str, Operation[Any]]:
+    """Return the operations that update, by the id of what they update; of two with the same, the first row's."""
+    return {each.ids[-1]: each for each in reversed(ROWS) if each.updates}
+
+
+def check(update: Update, dialect: Dialect, mask: Callable[[str], str] = str) -> dict[str, Any]:
     """Return the fields to send, or raise `ArgumentError`: as the client's methods do, before anything is sent.
 
     Args:
@@ -88,9 +91,6 @@ def check(update: Update, dialect: Dialect, mask: Callable[[str], str] = str) ->
     """
     operation = operation_of(update)
     try:
-        check_id("project_id", update.project_id)
-        if update.import_id is not None:
-            check_id("import_id", update.import_id)
         names = field_names(operation)
         given = cast("object", update.fields)
         if not isinstance(given, Mapping):
@@ -98,18 +98,17 @@ def check(update: Update, dialect: Dialect, mask: Callable[[str], str] = str) ->
         for name in update.fields:
             if name not in names:
                 raise ArgumentError(f"there is no field {name!r}, only {', '.join(names)}; nothing was sent.")
-        fields = check_fields({name: update.fields.get(name) for name in names})
-        check_sendable(fields, operation.resource, dialect, mask)
+        ids = {"project_id": update.project_id, "import_id": update.import_id}
+        arguments = {name: ids.get(name) for name in operation.ids[1:]} | dict.fromkeys(names) | dict(update.fields)
+        prepare(operation, arguments, user_id=1, dialect=dialect, mask=mask)
     except ArgumentError as error:
         raise ArgumentError(f"{operation.name}: {error}", operation=operation.name, applied=False) from None
-    return fields
+    return {name: value for name, value in update.fields.items() if value is not None}
 
 
-@cache
 def field_names(operation: Operation[Any]) -> tuple[str, ...]:
-    """Return the fields that an operation can set, which are the keywords of the client's method."""
-    parameters = inspect.signature(getattr(NeptunClient, operation.name)).parameters.values()
-    return tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
+    """Return the fields that an operation can set, which are keywords of the client's method."""
+    return tuple(operation.fields)
 
 
 def canonical(update: Update) -> bytes:

@@ -13,10 +13,10 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from neptun_sdk._contract import COOKIE_NAME
 from neptun_sdk.models import Dialect
 from neptun_sdk.sandbox.spec import Operation, load_operations
 from neptun_sdk.sandbox.state import RESOURCES, USER_ID, Account, Resource, Row, State
-from neptun_sdk.session import COOKIE_NAME
 
 _MAX_DEPTH = 500  # of JSON
 

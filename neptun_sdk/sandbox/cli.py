@@ -6,9 +6,9 @@ import signal
 import threading
 from collections.abc import Sequence
 
+from neptun_sdk._contract import COOKIE_NAME
 from neptun_sdk.dialects import DIALECTS
 from neptun_sdk.sandbox.server import Sandbox
-from neptun_sdk.session import COOKIE_NAME
 
 _BANNER = """\
 An embedded Neptun is running. Its state is in memory, and ends with it.

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from werkzeug.wrappers import Request, Response
 
+from neptun_sdk._contract import COOKIE_NAME
 from neptun_sdk.models import Dialect
 from neptun_sdk.sandbox.api import Api, Call, Handler, RejectedError, finite, json_response, load_json, raw_path
 from neptun_sdk.sandbox.columns import COLUMNS, MAX_ID, issues, json_type, read_id, row_problems, wrong_type
@@ -26,7 +27,6 @@ from neptun_sdk.sandbox.state import (
     later,
     new_session,
 )
-from neptun_sdk.session import COOKIE_NAME
 
 _MAX_PUT_SIZE = 2_000_000  # bytes; a PUT of this size and more is refused
 _HTML_WORDS = "Server Error. " * 11_000  # a page of about 150 KB

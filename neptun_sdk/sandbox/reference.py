@@ -14,9 +14,9 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
+from neptun_sdk._contract import COOKIE_NAME
 from neptun_sdk.sandbox.api import refused_value
 from neptun_sdk.sandbox.spec import METHODS, resolve
-from neptun_sdk.session import COOKIE_NAME
 
 Node = Mapping[str, Any]
 

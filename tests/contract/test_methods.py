@@ -6,18 +6,34 @@ from typing import get_type_hints
 
 import pytest
 
-from neptun_sdk import ArgumentError, NeptunError
-from neptun_sdk.arguments import check_fields
-from tests.contract.described import COMPLETE, DESCRIBED, DESCRIBED_METHODS, METHODS, ROWS, sample, written
+from neptun_sdk import NeptunError
+from tests.contract.described import (
+    CLIENT,
+    COMPLETE,
+    DESCRIBED,
+    DESCRIBED_METHODS,
+    METHODS,
+    ROWS,
+    Schema,
+    bare,
+    fits,
+    snake_case,
+    written,
+)
 
 POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
 
 
-def parameters(name: str, *kinds: object) -> list[inspect.Parameter]:
+def parameters(name: str, *kinds: object) -> dict[str, inspect.Parameter]:
     """Return the parameters of a method of some kinds, without ``self``."""
     _, *found = inspect.signature(METHODS[name]).parameters.values()
-    return [parameter for parameter in found if parameter.kind in kinds]
+    return {bare(parameter.name): parameter for parameter in found if parameter.kind in kinds}
+
+
+def ids(name: str) -> list[str]:
+    """Return the parameters of the path that a caller gives: the user is the session's."""
+    return [snake_case(each) for each in DESCRIBED[name].ids if each != "user_id"]
 
 
 def section(name: str, title: str) -> str:
@@ -26,96 +42,102 @@ def section(name: str, title: str) -> str:
     return found[1] if found else ""
 
 
-@pytest.mark.parametrize("name", DESCRIBED_METHODS)
-def test_a_method_takes_the_ids_of_its_path_but_the_users(name: str) -> None:
-    described = DESCRIBED[name]
-    taken = [(parameter.name, parameter.default) for parameter in parameters(name, POSITIONAL)]
-    expected = [(each, inspect.Parameter.empty) for each in described.ids[1:]]
-    assert taken == expected, (
-        f"change {name}() in neptun_sdk/client.py: it takes the ids of {described.path} by position"
+def check_type(name: str, parameter: str, schema: Schema, *, optional: bool) -> None:
+    hint = get_type_hints(METHODS[name])[parameter]
+    try:
+        expected = schema.type
+    except LookupError as exc:
+        pytest.fail(f"{parameter} of {name}: {exc}", pytrace=False)
+    assert fits(hint, expected, optional=optional), (
+        f"change {parameter} of {name}() in {CLIENT}, or its alias in neptun_sdk/models.py, from {written(hint)} to "
+        f"{expected}{' | None' if optional else ''}"
     )
 
 
 @pytest.mark.parametrize("name", DESCRIBED_METHODS)
-def test_an_id_is_an_int(name: str) -> None:
-    hints = get_type_hints(METHODS[name])
-    wrong = [parameter.name for parameter in parameters(name, POSITIONAL) if hints[parameter.name] is not int]
-    assert wrong == [], f"change {name}() in neptun_sdk/client.py: {wrong} should be int"
+def test_a_method_takes_the_ids_of_its_path_by_position(name: str) -> None:
+    taken = [(each, parameter.default) for each, parameter in parameters(name, POSITIONAL).items()]
+    expected = [(each, inspect.Parameter.empty) for each in ids(name)]
+    assert taken == expected, f"change {name}() in {CLIENT}: it takes the ids of {DESCRIBED[name].path} by position"
 
 
 @pytest.mark.parametrize("name", DESCRIBED_METHODS)
-def test_a_method_takes_the_fields_of_its_request_in_the_order_of_the_contract(name: str) -> None:
-    described = DESCRIBED[name]
-    taken = [parameter.name for parameter in parameters(name, KEYWORD_ONLY)]
-    expected = list(described.keywords)
-    assert taken == expected, f"change {name}() in neptun_sdk/client.py: it takes the keywords {expected}"
+def test_an_id_has_the_type_of_the_contract(name: str) -> None:
+    described, taken = DESCRIBED[name], parameters(name, POSITIONAL)
+    for each in described.ids:
+        if snake_case(each) in taken:
+            check_type(name, taken[snake_case(each)].name, described.id_schema(each), optional=False)
+
+
+@pytest.mark.parametrize("name", DESCRIBED_METHODS)
+def test_a_method_takes_its_fields_and_options_in_the_order_of_the_contract(name: str) -> None:
+    expected = list(DESCRIBED[name].keywords)
+    taken = list(parameters(name, KEYWORD_ONLY))
+    assert taken == [bare(each) for each in expected], f"change {name}() in {CLIENT}: it takes the keywords {expected}"
 
 
 @pytest.mark.parametrize("name", DESCRIBED_METHODS)
 def test_a_method_takes_nothing_else(name: str) -> None:
-    """What is neither an id nor a field of the contract would be sent as one."""
-    every = [parameter.name for parameter in parameters(name, *inspect._ParameterKind)]
-    known = [parameter.name for parameter in parameters(name, POSITIONAL, KEYWORD_ONLY)]
-    assert every == known, f"change {name}() in neptun_sdk/client.py: no *args, no **kwargs"
+    """What is neither an id, a field nor an option of the contract has no place in a request."""
+    every = parameters(name, *inspect._ParameterKind)
+    known = parameters(name, POSITIONAL, KEYWORD_ONLY)
+    assert every.keys() == known.keys(), f"change {name}() in {CLIENT}: no *args, no **kwargs"
 
 
 @pytest.mark.parametrize("name", DESCRIBED_METHODS)
-def test_a_field_that_is_not_given_stays_as_it_is(name: str) -> None:
-    described = DESCRIBED[name]
-    required = described.request.required if described.request else set()
-    assert required == set(), f"openapi.yaml requires {required}: check_fields in neptun_sdk/arguments.py requires none"
-    wrong = [parameter.name for parameter in parameters(name, KEYWORD_ONLY) if parameter.default is not None]
-    assert wrong == [], f"change {name}() in neptun_sdk/client.py: None is the default of {wrong}"
+def test_what_the_contract_requires_has_no_default_and_the_rest_has_none(name: str) -> None:
+    required = set(map(bare, DESCRIBED[name].required))
+    for each, parameter in parameters(name, KEYWORD_ONLY).items():
+        default = inspect.Parameter.empty if each in required else None
+        message = "has no default, because the contract requires it" if each in required else "has the default None"
+        assert parameter.default is default, f"change {name}() in {CLIENT}: {each} {message}"
 
 
 @pytest.mark.parametrize("name", DESCRIBED_METHODS)
-def test_a_field_has_the_type_of_the_contract(name: str) -> None:
-    hints = get_type_hints(METHODS[name])
-    for field, schema in DESCRIBED[name].keywords.items():
-        expected = schema.type | None
-        try:
-            check_fields({field: sample(schema, "a text")})
-        except ArgumentError:
-            pytest.fail(f"{field} of {name} is no text: teach its type to check_fields in neptun_sdk/arguments.py")
-        found = hints.get(field)
-        assert found == expected, (
-            f"change {field} of {name}() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, "
-            f"to {written(expected)}"
-        )
+def test_a_keyword_has_the_type_of_the_contract(name: str) -> None:
+    described, taken = DESCRIBED[name], parameters(name, KEYWORD_ONLY)
+    for each, schema in described.keywords.items():
+        if bare(each) in taken:
+            check_type(name, taken[bare(each)].name, schema, optional=each not in described.required)
 
 
 @pytest.mark.parametrize("name", COMPLETE)
-def test_a_method_returns_the_resource_of_its_row(name: str) -> None:
-    returned = get_type_hints(METHODS[name])["return"]
-    expected = ROWS[name].resource
-    assert returned is expected, f"change the return type of {name}() in neptun_sdk/client.py to {expected.__name__}"
+def test_a_method_returns_what_its_row_says(name: str) -> None:
+    returned, expected = get_type_hints(METHODS[name]).get("return", "nothing"), ROWS[name].resource
+    assert returned in (expected, type(expected) if expected is None else expected), (
+        f"change the return type of {name}() in {CLIENT} to {written(expected)}"
+    )
 
 
 @pytest.mark.parametrize("name", DESCRIBED_METHODS)
 def test_a_docstring_explains_every_argument(name: str) -> None:
     documented = re.findall(r"^    (\w+):", section(name, "Args"), re.MULTILINE)
-    taken = [parameter.name for parameter in parameters(name, POSITIONAL, KEYWORD_ONLY)]
-    assert documented == taken, f"change Args in the docstring of {name}() in neptun_sdk/client.py to {taken}"
+    taken = [parameter.name for parameter in parameters(name, POSITIONAL, KEYWORD_ONLY).values()]
+    assert documented == taken, f"change Args in the docstring of {name}() in {CLIENT} to {taken}"
 
 
-@pytest.mark.parametrize("name", DESCRIBED_METHODS)
+@pytest.mark.parametrize("name", COMPLETE)
 def test_a_docstring_says_what_is_returned(name: str) -> None:
-    assert section(name, "Returns"), f"add Returns to the docstring of {name}() in neptun_sdk/client.py"
+    assert section(name, "Returns") or ROWS[name].resource is None, (
+        f"add Returns to the docstring of {name}() in {CLIENT}"
+    )
 
 
 @pytest.mark.parametrize("name", COMPLETE)
 def test_a_docstring_says_what_is_raised(name: str) -> None:
-    """An operation that only reads raises no error of an update."""
+    """What sends no field has none that could come back different."""
     lines = re.findall(r"^    (\w[\w, ]+):", section(name, "Raises"), re.MULTILINE)
     documented = sorted(error for line in lines for error in line.split(", "))
     classes = {error.__name__ for error in NeptunError.__subclasses__()}
-    raised = sorted(classes if ROWS[name].updates else classes - {"UpdateNotVerifiedError"})
-    assert documented == raised, f"change Raises in the docstring of {name}() in neptun_sdk/client.py to {raised}"
+    verifies = ROWS[name].resource is not None and DESCRIBED[name].fields
+    raised = sorted(classes if verifies else classes - {"UpdateNotVerifiedError"})
+    assert documented == raised, f"change Raises in the docstring of {name}() in {CLIENT} to {raised}"
 
 
 @pytest.mark.parametrize("name", DESCRIBED_METHODS)
 def test_a_docstring_names_nothing_that_there_is_not(name: str) -> None:
     described = DESCRIBED[name]
     named = re.findall(r"``([a-z]+_[a-z_]+)``", inspect.getdoc(METHODS[name]) or "")
-    unknown = sorted(set(named) - {*described.ids, *described.keywords, *described.resource.properties})
-    assert unknown == [], f"change the docstring of {name}() in neptun_sdk/client.py: there is no {unknown}"
+    known = {*described.ids, *described.keywords, *map(snake_case, described.resource.properties)}
+    unknown = sorted(set(map(bare, named)) - set(map(bare, known)))
+    assert unknown == [], f"change the docstring of {name}() in {CLIENT}: there is no {unknown}"
