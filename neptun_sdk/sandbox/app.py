@@ -19,7 +19,7 @@ from neptun_sdk.sandbox.deployed import DeployedApi
 from neptun_sdk.sandbox.documented import DocumentedApi
 from neptun_sdk.sandbox.gate import refused
 from neptun_sdk.sandbox.reference import page
-from neptun_sdk.sandbox.script import Script, Step, phrase
+from neptun_sdk.sandbox.script import Script, Step
 from neptun_sdk.sandbox.spec import load_spec
 from neptun_sdk.sandbox.state import State
 
@@ -95,8 +95,8 @@ class App:
     """
 
     def __init__(self, dialect: Dialect, session_cookie: str | None = None) -> None:
-        self.state: State = State(dialect, session_cookie)
-        self.api: Api = _APIS[dialect](self.state)
+        self.api: Api = _APIS[dialect](session_cookie)
+        self.state: State = self.api.state
         self.script: Script = Script()
         self._lock = threading.Lock()
         self._requests = _Record()
@@ -152,7 +152,7 @@ class App:
             # Not even the type that werkzeug gives a response without one.
             response.headers.clear()
         else:
-            response = self.api.error(request, status, phrase(status))
+            response = self.api.fail(request, status)
         response.headers.update(step.headers)
         return response
 

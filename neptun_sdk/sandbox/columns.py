@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from neptun_sdk.sandbox.api import quoted, refused_value
-from neptun_sdk.sandbox.state import IMPORT, OWNER, PROJECT, Resource, Row
+from neptun_sdk.sandbox.resources import Resource
+from neptun_sdk.sandbox.spec import quoted, refused_value
+from neptun_sdk.sandbox.state import IMPORT, OWNER, PROJECT, Row
 
 MAX_ID = 2_147_483_647
 _JSON_TYPES: Mapping[type[Any], str] = {
@@ -65,10 +66,10 @@ _OTHER_COLUMNS: Mapping[Resource, set[str]] = {
 }
 
 
-def row_problems(resource: Resource, row: Row) -> list[str]:
-    """Return what is wrong with a whole row."""
+def row_problems(resource: Resource, row: Row, keys: Iterable[str] = ()) -> list[str]:
+    """Return what is wrong with a whole row; ``keys`` are further fields by which operations find it."""
     names = {*COLUMNS[resource], *_OTHER_COLUMNS[resource]}
-    problems = [f"{name} is no column of it" for name in row if name not in names]
+    problems = [f"{name} is no column of it" for name in row if name not in {*names, *keys}]
     problems += [f"{name} is missing" for name in sorted(names - row.keys())]
     return problems + [f"{issue['path'][0]}: {issue['message']}" for issue in issues(row, COLUMNS[resource])]
 

@@ -6,31 +6,28 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, cast
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from werkzeug.wrappers import Request, Response
 
 from neptun_sdk._contract import COOKIE_NAME
-from neptun_sdk.models import Dialect
-from neptun_sdk.sandbox.api import Api, Call, Handler, RejectedError, finite, json_response, load_json, raw_path
+from neptun_sdk.dialects import DEPLOYED_NAMES
+from neptun_sdk.models import Dialect, Project, ProjectImport
+from neptun_sdk.sandbox.api import Api, Handler, RejectedError, described, finite, json_response, load_json, raw_path
 from neptun_sdk.sandbox.columns import COLUMNS, MAX_ID, issues, json_type, read_id, row_problems, wrong_type
-from neptun_sdk.sandbox.spec import Operation
-from neptun_sdk.sandbox.state import (
-    IMPORT,
-    OWNER,
-    PROJECT,
-    USER_ID,
-    Account,
-    Resource,
-    Row,
-    RowNotFoundError,
-    later,
-    new_session,
-)
+from neptun_sdk.sandbox.defaults import Call, Refusal, invalid_status
+from neptun_sdk.sandbox.resources import Resource, Target
+from neptun_sdk.sandbox.script import phrase
+from neptun_sdk.sandbox.spec import Content, Issue, Operation
+from neptun_sdk.sandbox.state import IMPORT, OWNER, PROJECT, Account, Row, RowNotFoundError, later, new_session
 
 _MAX_PUT_SIZE = 2_000_000  # bytes; a PUT of this size and more is refused
 _HTML_WORDS = "Server Error. " * 11_000  # a page of about 150 KB
 _SECOND_WRITE = 5  # milliseconds after the first
+_NAMES: Mapping[Resource, Mapping[str, str | None]] = {
+    PROJECT: DEPLOYED_NAMES[Project],
+    IMPORT: DEPLOYED_NAMES[ProjectImport],
+}
 _CORS = {"Access-Control-Allow-Origin": "*"}
 _LOGGED_IN_AT = "2025-02-16T17:42:11.000Z"
 # In a JSON text: half of a surrogate pair, and a NUL character, which is not "\\u0000". The database takes neither.
@@ -43,13 +40,12 @@ def _update_project(call: Call) -> Row:
     changes = _changes(call.body, PROJECT)
     if not changes or _UNSTORABLE.search(json.dumps(changes, ensure_ascii=False)):
         raise RejectedError(_handled(500, "Internal Server Error. Failed to update project."))
-    with call.state.lock:
-        returned = call.state.update(call.row, changes)
-        # The server writes the row once more after it has read what it returns.
-        trees = [row["file_tree"] for row in call.state.rows(IMPORT).values() if row["project_id"] == returned["id"]]
-        files = [tree for tree in trees if tree is not None]
-        call.row["prompt_context"] = {"files": files} if files else None
-        call.row["updated_at"] = later(returned["updated_at"], milliseconds=_SECOND_WRITE)
+    returned = call.state.update(call.row, changes)
+    # The server writes the row once more after it has read what it returns.
+    trees = [row["file_tree"] for row in call.state.rows(IMPORT).values() if row["project_id"] == returned["id"]]
+    files = [tree for tree in trees if tree is not None]
+    call.row["prompt_context"] = {"files": files} if files else None
+    call.row["updated_at"] = later(returned["updated_at"], milliseconds=_SECOND_WRITE)
     return returned
 
 
@@ -77,14 +73,23 @@ HANDLERS: Mapping[str, Handler] = {
 
 
 class DeployedApi(Api):
-    """The API as a deployed server has it: with its own names, statuses, and two shapes of errors."""
+    """The API as a deployed server has it: with its own names, statuses, and two shapes of errors.
+
+    How a deployed server does the operations that have no handler here is not known: they have the contract's bodies,
+    and take a field under either name.
+    """
 
     dialect: ClassVar[Dialect] = "deployed"
     source: ClassVar[str] = "neptun_sdk/sandbox/deployed.py"
     handlers: ClassVar[Mapping[str, Handler]] = HANDLERS
 
-    def route_path(self, request: Request) -> str:
-        return raw_path(request).removesuffix("/")
+    headers: ClassVar[Mapping[str, str]] = _CORS
+
+    def segments(self, request: Request) -> list[str]:
+        return raw_path(request).removesuffix("/").split("/")
+
+    def columns(self, target: Target, /) -> Mapping[str, str | None]:
+        return _NAMES.get(target.resource, {})
 
     def unknown_route(self, request: Request, /) -> Response:
         path = raw_path(request)
@@ -110,23 +115,42 @@ class DeployedApi(Api):
         response.set_cookie(COOKIE_NAME, new_session(), httponly=True, secure=True, samesite="Lax")
         return response
 
-    def check_parameters(self, _request: Request, operation: Operation, texts: Mapping[str, str], /) -> dict[str, int]:
-        read = {name: read_id(name, texts[name]) for name in operation.path_parameters}
-        if problems := [problem for _, each in read.values() for problem in each]:
+    def not_found(self, _operation: Operation | None, _missing: RowNotFoundError, /) -> Response:
+        return _handled(401, "Unauthorized.")
+
+    def refuse(self, operation: Operation | None, refusal: Refusal, /) -> Response:
+        reply = operation.reply(refusal.status) if operation else None
+        data = {"issues": [{"path": [each.field], "message": each.message} for each in refusal.issues]}
+        own = _handled(refusal.status, phrase(refusal.status), data if refusal.issues else None)
+        return described(reply, refusal) or own
+
+    def read_parameters(self, request: Request, operation: Operation, texts: Mapping[str, str], /) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        problems: list[Row] = []
+        for name, parameter in operation.path_parameters.items():
+            if parameter.schema.kind == "integer":
+                values[name], found = read_id(name, texts[name])
+                problems += found
+            else:
+                values[name] = parameter.read([unquote(texts[name])])
+                wrong = parameter.schema.issues(values[name])
+                problems += [{"code": "custom", "path": [name], "message": issue.message} for issue in wrong]
+        if problems:
             raise RejectedError(_invalid(problems, "Bad Request."))
-        return {name: int(number) for name, (number, _) in read.items()}
+        whole = {name: int(value) if isinstance(value, float) else value for name, value in values.items()}
+        return {**whole, **self.options(request, operation)}
 
-    def check_access(self, request: Request, account: Account, ids: Mapping[str, int], /) -> Row:
-        if ids[USER_ID] != account.user_id:
+    def check_access(
+        self, request: Request, account: Account, target: Target, parameters: Mapping[str, Any], /
+    ) -> list[Row]:
+        if target.user and parameters[target.user] != account.user_id:
             raise RejectedError(_handled(401, "Unauthorized."))
-        if max(ids.values()) > MAX_ID:
+        ids = [parameters[step.parameter.name] for step in target.steps]
+        if any(isinstance(each, int) and each > MAX_ID for each in ids):
             raise RejectedError(_thrown(request, 500, "Server Error", "Server Error"))
-        try:
-            return self.state.find(ids)
-        except RowNotFoundError:
-            raise RejectedError(_handled(401, "Unauthorized.")) from None
+        return self.state.find(target.steps, parameters, account.user_id)
 
-    def read_body(self, request: Request, _operation: Operation, /) -> Row:
+    def read_body(self, request: Request, operation: Operation, content: Content, /) -> Row:
         text = request.get_data().decode("utf-8", "replace")
         body: object
         if text.lower() in _WORDS:
@@ -144,16 +168,27 @@ class DeployedApi(Api):
                 raise RejectedError(_thrown(request, 400, "Bad Request", "Invalid JSON body")) from None
         if not isinstance(body, dict):
             raise RejectedError(_invalid([wrong_type("object", json_type(body), [])]))
-        return cast("Row", body)
+        row = cast("Row", body)
+        if operation.operation_id in self.handlers or content.schema is None:
+            return row
+        columns = self.columns(self.targets[operation.operation_id])
+        ours = {column: name for name, column in columns.items() if column is not None}
+        row = {ours.get(name, name): value for name, value in row.items()}
+        if problems := content.schema.issues(row) or content.schema.unknown(row):
+            raise Refusal(invalid_status(operation), "Bad Request", problems)
+        return row
 
-    def success(self, operation: Operation, body: Row) -> Response:
-        return json_response(body, operation.success, _CORS)
+    def rules(self, target: Target, row: Row, given: Row, /) -> list[Issue]:
+        columns = COLUMNS.get(target.resource, {})
+        return [Issue(str(issue["path"][0]), issue["message"]) for issue in issues(row, columns)] if given else []
 
     def error(self, request: Request, status: int, message: str, /) -> Response:
         return _thrown(request, status, message, message)
 
     def row_problems(self, resource: Resource, row: Row) -> list[str]:
-        return row_problems(resource, row)
+        if resource not in COLUMNS:
+            return self.state.problems(resource, row)
+        return row_problems(resource, row, self.state.tables[resource].keys)
 
 
 def _changes(body: Row, resource: Resource) -> Row:

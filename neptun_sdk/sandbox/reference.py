@@ -11,16 +11,15 @@ from itertools import pairwise
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from markdown_it import MarkdownIt
 
 from neptun_sdk._contract import COOKIE_NAME
-from neptun_sdk.sandbox.api import refused_value
-from neptun_sdk.sandbox.spec import METHODS, resolve
+from neptun_sdk.sandbox.resources import USER_ID
+from neptun_sdk.sandbox.spec import JSON, METHODS, Parameter, Schema, is_json, read_parameters, refused_value, resolve
 
 Node = Mapping[str, Any]
-
-_JSON = "application/json"
 
 
 def markdown(document: Node, *, base_url: str | None = None, session_cookie: str = "your-session-cookie") -> str:
@@ -96,33 +95,36 @@ class _Reference:
             yield from ("### Parameters", "")
             # What is said of a parameter stands beside its schema; of a field, in it.
             yield from _table((f"`{each['name']}`, {each['in']}", {**each["schema"], **each}) for each in parameters)
-        content = self._resolve(operation.get("requestBody", {})).get("content")
+        media_type, content = self._content(operation.get("requestBody", {}))
         body: Any = None
         if content:
-            schema = self._resolve(content[_JSON]["schema"])
-            yield from ("### Request body", "", f"`{_JSON}`. {_line(schema.get('description', ''))}", "")
+            schema = self._resolve(content["schema"])
+            yield from ("### Request body", "", f"`{media_type}`. {_line(schema.get('description', ''))}", "")
             yield from _table(self._fields(schema))
-            (_, body), *_ = self._examples(content[_JSON])
+            (_, body), *_ = self._examples(content)
         yield from ("### Request", "")
-        yield from _fence("bash", self._curl(method, path, parameters, body))
+        needed = [each for each in read_parameters(parameters, self._document) if each.required]
+        yield from _fence("bash", self._curl(method, path, needed, media_type, body))
         yield from ("The same in Python:", "")
-        yield from _fence("python", self._python(operation["operationId"], path, parameters, body))
+        yield from _fence("python", self._python(operation["operationId"], needed, body))
         yield from ("### Responses", "")
-        fields: Node = self._resolve(content[_JSON]["schema"]).get("properties", {}) if content else {}
+        fields: Node = self._resolve(content["schema"]).get("properties", {}) if content else {}
         for status, response in operation["responses"].items():
             yield from self._response(status, self._resolve(response), fields)
 
     def _response(self, status: str, response: Node, fields: Node) -> Iterator[str]:
         yield from (f"#### {status}: {_line(response['description'])}", "")
-        content = response.get("content")
+        media_type, content = self._content(response)
         if not content:
             yield from ("No body.", "")
             return
-        examples = self._examples(content[_JSON])
+        yield from (f"`{media_type}`.", "") if media_type != JSON else ()
+        examples = self._examples(content)
+        schema = self._resolve(content["schema"])
         if int(status) < 400:
-            yield from _table(self._fields(self._resolve(content[_JSON]["schema"])))
-        elif "examples" not in content[_JSON]:
-            # The contract has one schema for every error, so what stands in it is about some other status.
+            yield from _table(self._fields(schema))
+        elif "statusCode" in schema.get("properties", {}) and not {"example", "examples"} & content.keys():
+            # The contract has one schema for its errors, so what stands in it is about some other status.
             examples = [("", self._error(int(status), response["description"], fields))]
         for summary, example in examples:
             yield from (f"{summary}:", "") if summary else ()
@@ -143,22 +145,19 @@ class _Reference:
         yield from ("## Error bodies", "", error["description"], "")
         yield from _table(self._fields(error))
 
+    def _content(self, node: Node) -> tuple[str, Node]:
+        """Return the media type of a body, and what the contract says of it; of several types the first JSON."""
+        content: Mapping[str, Node] = self._resolve(node).get("content", {})
+        found = sorted(content.items(), key=lambda item: not is_json(item[0]))
+        return found[0] if found and "schema" in found[0][1] else (JSON, {})
+
     def _examples(self, content: Node) -> list[tuple[str, Any]]:
         """Return the examples of a body with their summaries; one that is made from the schema if there are none."""
-        found = content.get("examples")
-        if not found:
-            return [("", self._sample(content["schema"]))]
-        return [(example.get("summary", ""), example["value"]) for example in found.values()]
-
-    def _sample(self, schema: Node) -> Any:
-        node = self._resolve(schema)
-        if "example" in node:
-            return node["example"]
-        if node.get("type") == "object":
-            return {name: self._sample(each) for name, each in node.get("properties", {}).items()}
-        if node.get("type") == "array":
-            return [self._sample(node["items"])]
-        return {"integer": 1, "number": 1.5, "boolean": True}.get(node.get("type", ""), "…")
+        if "example" in content:
+            return [("", content["example"])]
+        found: Mapping[str, Node] = content.get("examples", {})
+        made = [("", Schema(content["schema"], self._document).sample())]
+        return [(example.get("summary", ""), example["value"]) for example in found.values()] or made
 
     def _fields(self, schema: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:
         """Yield the fields of an object and of the objects in it, with dotted names."""
@@ -170,27 +169,40 @@ class _Reference:
             yield from self._fields(node, f"{prefix}{name}.")
             yield from self._fields(items, f"{prefix}{name}[].")
 
-    def _curl(self, method: str, path: str, parameters: list[Node], body: Any) -> str:
-        for each in parameters:
-            path = path.replace(f"{{{each['name']}}}", str(each.get("example", 1)))
-        lines = [f"curl -X {method} '{self._base_url}{path}'", f"-H 'Accept: {_JSON}'"]
+    def _curl(self, method: str, path: str, needed: list[Parameter], media_type: str, body: Any) -> str:
+        for each in needed:
+            path = path.replace(f"{{{each.name}}}", quote(str(each.sample), safe=""))
+        query = urlencode({each.name: each.sample for each in needed if each.place == "query"})
+        lines = [f"curl -X {method} '{self._base_url}{path}{'?' if query else ''}{query}'", f"-H 'Accept: {JSON}'"]
         if body is not None:
-            lines.append(f"-H 'Content-Type: {_JSON}'")
+            lines.append(f"-H 'Content-Type: {media_type}'")
+        lines += [f"-H '{each.name}: {each.sample}'" for each in needed if each.place == "header"]
         lines.append(f"-H 'Cookie: {COOKIE_NAME}={self._session_cookie}'")
         if body is not None:
             data = textwrap.indent(json.dumps(body, indent=2, ensure_ascii=False), "  ").lstrip()
             lines.append("-d '{}'".format(data.replace("'", "'\\''")))
         return " \\\n  ".join(lines)
 
-    def _python(self, operation_id: str, path: str, parameters: list[Node], body: dict[str, Any] | None) -> str:
-        ids = [str(each.get("example", 1)) for each in parameters if f"{{{each['name']}}}" in path]
-        arguments = [*ids[1:], *(f"{name}={json.dumps(value)}" for name, value in (body or {}).items())]
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", operation_id).lower()
+    def _python(self, operation_id: str, needed: list[Parameter], body: dict[str, Any] | None) -> str:
+        arguments = [_literal(each.sample) for each in needed if each.place == "path" and each.name != USER_ID]
+        arguments += [f"{_snake(each.name)}={_literal(each.sample)}" for each in needed if each.place != "path"]
+        arguments += [f"{name}={_literal(value)}" for name, value in (body or {}).items()]
         listed = "".join(f"\n        {each}," for each in arguments) + "\n    " if arguments else ""
-        return f"from neptun_sdk import NeptunClient\n\nwith NeptunClient() as client:\n    client.{name}({listed})"
+        call = f"client.{_snake(operation_id)}({listed})"
+        return f"from neptun_sdk import NeptunClient\n\nwith NeptunClient() as client:\n    {call}"
 
     def _resolve(self, node: Node) -> Node:
         return resolve(node, self._document)
+
+
+def _snake(name: str) -> str:
+    """Return the name that Python has for an operation or a parameter."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|-", "_", name).lower()
+
+
+def _literal(value: object) -> str:
+    """Return a value as Python writes it, a text in double quotes."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _table(rows: Iterable[tuple[str, Node]]) -> Iterator[str]:

@@ -13,7 +13,8 @@ from neptun_sdk.models import Dialect
 from neptun_sdk.sandbox.app import App, InProcessTransport, RecordedRequest
 from neptun_sdk.sandbox.gate import Gate
 from neptun_sdk.sandbox.http_server import HttpServer
-from neptun_sdk.sandbox.state import IMPORT, OWNER, PROJECT, Account, Resource, Row
+from neptun_sdk.sandbox.resources import Resource
+from neptun_sdk.sandbox.state import IMPORT, OWNER, PROJECT, Account, Row
 
 
 class Sandbox:
@@ -219,7 +220,7 @@ class Sandbox:
         state = self._app.state
         users = [account.user_id for account in self.accounts]
         with state.lock:
-            row = state.new_row(resource, {"id": state.next_id(resource), **fields})
+            row = state.new_row(resource, fields)
             problems = self._app.api.row_problems(resource, row)
             if row[OWNER] not in users:
                 problems.append(f"{OWNER}: there are only the users {users}")

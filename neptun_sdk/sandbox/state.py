@@ -3,42 +3,30 @@
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from neptun_sdk.models import Dialect
+from neptun_sdk.sandbox.resources import USER, Resource, Step, Table
+from neptun_sdk.sandbox.spec import SAMPLE_TIME
 
 Row = dict[str, Any]
 
-USER_ID = "user_id"  # the path parameter that says whose rows a request is about
 OWNER = "neptun_user_id"  # the field that says whose a row is
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A kind of row.
-
-    Attributes:
-        name: What the contract calls it in envelopes and messages.
-        path_id: The path parameter that holds its id; rows of its children hold the id in a field of this name.
-        parent: The resource it belongs to, if any.
-    """
-
-    name: str
-    path_id: str
-    parent: "Resource | None" = None
-
+TIMES = ("created_at", "updated_at")
 
 PROJECT = Resource("project", "project_id")
 IMPORT = Resource("import", "import_id", parent=PROJECT)
 RESOURCES = {resource.path_id: resource for resource in (PROJECT, IMPORT)}
 
-# What there is at the start. The first user's rows are those of the two published curl lines.
+# What there is at the start, of the resources that are not made from the contract alone. The first user's rows are
+# those of the two published curl lines; the first of them is the one that the examples of the contract name.
 SEED_IDS: Mapping[Resource, list[Row]] = {
-    PROJECT: [{"id": 123, OWNER: 1}, {"id": 789, OWNER: 1}, {"id": 790, OWNER: 2}],
+    PROJECT: [{"id": 789, OWNER: 1}, {"id": 123, OWNER: 1}, {"id": 790, OWNER: 2}],
     IMPORT: [{"id": 123, OWNER: 1, "project_id": 789}, {"id": 124, OWNER: 2, "project_id": 790}],
 }
 SEEDS: Mapping[Dialect, Mapping[Resource, Row]] = {
@@ -74,7 +62,7 @@ SEEDS: Mapping[Dialect, Mapping[Resource, Row]] = {
         },
     },
 }
-_CREATED_AT = "2025-02-16T17:42:11.000Z"
+_OWNERS = (1, 1, 2)  # of the rows that are made from the contract
 _COOKIE = re.compile(r"[!#-+\--:<-\[\]-~]+")  # what RFC 6265 allows in the value of a cookie
 
 
@@ -101,16 +89,21 @@ class State:
 
     Args:
         dialect: The dialect whose fields the rows have.
+        tables: What the contract says of each resource, parents first.
         session_cookie: The first user's session; None makes one.
+
+    Attributes:
+        answers: The successes of requests with an idempotency key, by operation, user and key.
 
     Raises:
         ValueError: ``session_cookie`` is no value of a cookie.
     """
 
-    def __init__(self, dialect: Dialect, session_cookie: str | None = None) -> None:
+    def __init__(self, dialect: Dialect, tables: Mapping[Resource, Table], session_cookie: str | None = None) -> None:
         if session_cookie is not None and not _COOKIE.fullmatch(session_cookie):
             raise ValueError("session_cookie must be the value of a cookie: no space, comma, semicolon or quote")
-        self._seeds = SEEDS[dialect]
+        self.tables: Mapping[Resource, Table] = tables
+        self._bases = {resource: _base(dialect, table) for resource, table in tables.items()}
         self.lock: AbstractContextManager[bool] = threading.RLock()
         self.accounts: list[Account] = [
             Account(user_id=1, project_id=789, import_id=123, session_cookie=session_cookie or new_session()),
@@ -120,12 +113,25 @@ class State:
 
     def reset(self) -> None:
         """Store what there was at the start; sessions stay."""
-        tables: dict[Resource, dict[int, Row]] = {
-            resource: {ids["id"]: self.new_row(resource, ids) for ids in SEED_IDS.get(resource, ())}
-            for resource in RESOURCES.values()
-        }
         with self.lock:
-            self._tables = tables
+            self.answers: dict[tuple[str, int, object], tuple[object, Mapping[str, str]]] = {}
+            self._rows: dict[Resource, dict[Any, Row]] = {resource: {} for resource in self.tables}
+            for resource in self.tables:
+                for fields in self._seeds(resource):
+                    self.add(resource, self.new_row(resource, fields))
+
+    def _seeds(self, resource: Resource) -> Iterator[Row]:
+        """Yield for each row of the start what tells it from the others."""
+        if resource in SEED_IDS:
+            yield from SEED_IDS[resource]
+        elif resource == USER:
+            yield from ({"id": account.user_id, OWNER: account.user_id} for account in self.accounts)
+        else:
+            for owner in _OWNERS:
+                row: Row = {OWNER: owner}
+                if resource.parent:
+                    row[resource.parent.path_id] = next(each["id"] for each in self.owned(resource.parent, row))
+                yield row
 
     def account_of(self, session_cookie: str) -> Account | None:
         """Return the user to whom a session belongs, or None."""
@@ -134,48 +140,129 @@ class State:
                 return account
         return None
 
-    def find(self, ids: Mapping[str, int]) -> Row:
-        """Return the row that the ids of a path name: the stored one, not a copy; an empty one if they name none.
+    def find(self, steps: Sequence[Step], values: Mapping[str, Any], owner: int) -> list[Row]:
+        """Return the rows that a path names, in its order: the stored ones, not copies.
 
         Raises:
-            RowNotFoundError: A row on the way is missing, is not the user's, or is in another parent.
+            RowNotFoundError: One of them is missing, is not the user's, or is in another parent.
         """
-        row: Row = {}
+        found: list[Row] = []
+        links: Row = {OWNER: owner}
         with self.lock:
-            for resource in (RESOURCES[name] for name in ids if name != USER_ID):
-                row = self._tables[resource].get(ids[resource.path_id], {})
-                parent = resource.parent and resource.parent.path_id
-                if row.get(OWNER) != ids[USER_ID] or (parent and row[parent] != ids[parent]):
-                    raise RowNotFoundError(resource)
-        return row
+            for step in steps:
+                rows = self.find_all(step.resource, step.key, values[step.parameter.name])
+                row = next((row for row in rows if _is_linked(row, links)), None)
+                if row is None:
+                    raise RowNotFoundError(step.resource)
+                found.append(row)
+                links[step.resource.path_id] = row["id"]
+        return found
 
-    def rows(self, resource: Resource) -> dict[int, Row]:
+    def find_all(self, resource: Resource, key: str, value: object) -> list[Row]:
+        """Return the stored rows with this value of a field."""
+        with self.lock:
+            rows = self._rows[resource]
+            if key == "id":
+                return [rows[value]] if value in rows else []
+            return [row for row in rows.values() if row.get(key) == value]
+
+    def owned(self, resource: Resource, links: Mapping[str, Any]) -> list[Row]:
+        """Return the stored rows of a user, and of the rows that a path names: ``links`` are the fields that say so."""
+        with self.lock:
+            return [row for row in self._rows[resource].values() if _is_linked(row, links)]
+
+    def rows(self, resource: Resource) -> dict[Any, Row]:
         """Return copies of all rows of a resource, by id."""
         with self.lock:
-            return {row_id: dict(row) for row_id, row in self._tables[resource].items()}
+            return {row_id: dict(row) for row_id, row in self._rows[resource].items()}
+
+    def problems(self, resource: Resource, row: Row) -> list[str]:
+        """Return what the contract has against a row."""
+        table = self.tables[resource]
+        parent = resource.parent
+        hidden = {"id", OWNER, *TIMES, *table.keys, *([parent.path_id] if parent else [])}
+        unknown = [name for name in row if table.fields and name not in table.fields and name not in hidden]
+        problems = [f"{name} is no field of it" for name in unknown]
+        for schema in table.schemas:
+            shown = {name: row[name] for name in schema.fields if name in row}
+            for issue in schema.issues(shown) or schema.unknown(shown):
+                problems.append(f"{issue.field}: {issue.message}".removeprefix(": "))
+        return list(dict.fromkeys(problems))
 
     def new_row(self, resource: Resource, fields: Mapping[str, Any]) -> Row:
-        """Return a row with these fields, and with those of the seeds for the rest; it is not stored."""
-        times = {"created_at": _CREATED_AT, "updated_at": _CREATED_AT}
-        return {"id": fields["id"], **self._seeds.get(resource, {}), **times, **fields}
-
-    def next_id(self, resource: Resource) -> int:
-        """Return an id that no row has."""
+        """Return a row with these fields, ids that no other has, and a sample for the rest; it is not stored."""
         with self.lock:
-            return 1 + max(self._tables[resource], default=0)
+            keys = [key for key in ("id", *self.tables[resource].keys) if key not in fields]
+            return {**self._bases[resource], **{key: self._new_key(resource, key) for key in keys}, **fields}
 
-    def add(self, resource: Resource, row: Row) -> None:
-        """Store a new row."""
+    def _new_key(self, resource: Resource, key: str) -> object:
+        table = self.tables[resource]
+        parameter = table.keys.get(key)
+        schema = table.fields.get(key) or (parameter.schema if parameter else None)
+        first = parameter.sample if parameter else schema.sample() if schema else 1
+        taken = {row[key] for row in self._rows[resource].values()}
+        if not isinstance(first, str):
+            return 1 + max(taken) if taken else first
+        # "sample-2" of "sample"; where the contract does not allow it, the last digits change, as of a UUID.
+        texts = (
+            text for number in map(str, count(2)) for text in (f"{first}-{number}", first[: -len(number)] + number)
+        )
+        free = (text for text in texts if text not in taken and (schema is None or not schema.issues(text)))
+        return first if first not in taken else next(free)
+
+    def add(self, resource: Resource, row: Row) -> Row:
+        """Store a new row, and return it."""
         with self.lock:
-            self._tables[resource][row["id"]] = row
+            self._rows[resource][row["id"]] = row
+            return row
 
     def update(self, row: Row, changes: Mapping[str, Any]) -> Row:
         """Set fields of a stored row, move its ``updated_at`` forward, and return a copy of it."""
         with self.lock:
-            # Two updates within one millisecond must still move it forward.
-            moment = max(datetime.now(UTC), _parse(row["updated_at"] or _CREATED_AT) + timedelta(milliseconds=1))
-            row.update(changes, updated_at=_format(moment))
+            row.update(changes, updated_at=_moved(row["updated_at"]))
             return dict(row)
+
+    def delete(self, resource: Resource, row: Row) -> None:
+        """Delete a stored row, and what belongs to it."""
+        with self.lock:
+            del self._rows[resource][row["id"]]
+            for child in self.tables:
+                if child.parent == resource:
+                    for each in self.find_all(child, resource.path_id, row["id"]):
+                        self.delete(child, each)
+
+    def tag(self, resource: Resource, row: Row) -> str:
+        """Return the entity tag of a stored row; before its first update it is the example of the contract."""
+        version = self.tables[resource].version
+        is_new = row["updated_at"] == self._bases[resource]["updated_at"]
+        return str(version.sample) if version and is_new else f'"{row["updated_at"]}"'
+
+
+def _is_linked(row: Row, links: Mapping[str, Any]) -> bool:
+    return all(row.get(name, value) == value for name, value in links.items())
+
+
+def _base(dialect: Dialect, table: Table) -> Row:
+    """Return the fields that every new row of a resource has."""
+    seeds = SEEDS[dialect].get(table.resource, {})
+    # What a deployed server has of these, it has under names of its own.
+    is_known = dialect == "deployed" and bool(seeds)
+    samples = [] if is_known else [*(schema.sample() for schema in reversed(table.schemas)), table.example]
+    made: Row = {name: value for sample in samples for name, value in sample.items()}
+    times = {name: made.get(name) if isinstance(made.get(name), int) else SAMPLE_TIME for name in TIMES}
+    return {"id": None, **made, **seeds, **times}
+
+
+def _moved(timestamp: Any) -> Any:
+    """Return a later timestamp: this moment, or the next if two updates are within one millisecond."""
+    if isinstance(timestamp, int):
+        return timestamp + 1
+    return _format(max(datetime.now(UTC), _parse(timestamp or SAMPLE_TIME) + timedelta(milliseconds=1)))
+
+
+def now() -> str:
+    """Return this moment as a timestamp."""
+    return _format(datetime.now(UTC))
 
 
 def later(timestamp: str, *, milliseconds: int) -> str:

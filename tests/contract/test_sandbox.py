@@ -2,48 +2,41 @@
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
+from typing import Any, get_origin
 
 import pytest
 
 from neptun_sdk import Dialect, NeptunClient, NeptunError
-from neptun_sdk.dialects import DIALECTS
+from neptun_sdk.dialects import DIALECTS, wire_name
 from neptun_sdk.sandbox import Sandbox
-from neptun_sdk.sandbox.state import OWNER, RESOURCES, SEED_IDS, Row
-from tests.contract.described import CALLABLE, DESCRIBED, ROWS, Schema, fields_to_send, sample
+from neptun_sdk.sandbox.spec import load_operations
+from tests.contract.described import COMPLETE, DESCRIBED, METHODS, ROWS, Schema, bare, follow, snake_case
+from tests.contract.test_methods import KEYWORD_ONLY, POSITIONAL, parameters
 
 
 def cases() -> Iterator[tuple[str, tuple[str, Dialect, str | None]]]:
-    """Yield each field of each operation, in each dialect that has it; ``None`` for an operation without fields."""
-    for name in CALLABLE:
+    """Yield each optional field of each operation, in each dialect that has it; ``None`` for what is required alone."""
+    for name in COMPLETE:
+        described = DESCRIBED[name]
+        optional = [each for each in described.keywords if each not in described.required]
         for dialect in DIALECTS:
-            fields: list[str | None] = [*fields_to_send(name, dialect)] or [None]
-            yield from ((f"{name}, {dialect}, {field}", (name, dialect, field)) for field in fields)
+            known = [each for each in optional if wire_name(ROWS[name].resource, dialect, each)]
+            must = [] if described.method in ("patch", "put") and not described.required else [None]
+            yield from ((f"{name}, {dialect}, {each}", (name, dialect, each)) for each in [*must, *known] or [None])
 
 
 CASES = dict(cases())
 
 
-def valid(field: str, schema: Schema) -> Any:
-    """Return a value that servers of both dialects take."""
+def valid(schema: Schema, name: str) -> Any:
+    """Return a value that servers of both dialects take, as an argument."""
+    node = follow(schema.node)
     if schema.known_values:
         return schema.known_values[-1]
-    return sample(schema, f"a new {field}") if schema.example is None else schema.example
-
-
-def stored_ids(names: list[str]) -> list[int]:
-    """Return the ids of the first user's rows that a path names, which is to name none but these."""
-    ids: dict[str, int] = {}
-    for name in reversed(names):
-        resource = RESOURCES[name]
-        rows: list[Row] = [row for row in SEED_IDS.get(resource, ()) if row[OWNER] == 1]
-        assert rows, (
-            f"SEED_IDS in neptun_sdk/sandbox/state.py has no {resource.name} of the user 1: add one, and its fields to "
-            "SEEDS"
-        )
-        row = next((row for row in rows if row["id"] == ids.get(name)), rows[-1])
-        ids |= {name: row["id"]} | ({resource.parent.path_id: row[resource.parent.path_id]} if resource.parent else {})
-    return [ids[name] for name in names]
+    if schema.type == "datetime":
+        return datetime.fromisoformat(schema.sample())
+    return node.get("example", node.get("minimum", schema.sample(f"for {name}")))
 
 
 @functools.cache
@@ -53,11 +46,6 @@ def problem(dialect: Dialect) -> str:
         Sandbox(dialect)
     except RuntimeError as exc:
         return str(exc)
-    except KeyError as exc:
-        return (
-            f"the {dialect} dialect of the sandbox finds no {exc}: declare it in openapi.yaml if it is a parameter, "
-            "else add it to SEEDS in neptun_sdk/sandbox/state.py, or to COLUMNS in neptun_sdk/sandbox/columns.py"
-        )
     return ""
 
 
@@ -73,15 +61,22 @@ def test_the_sandbox_stores_every_field(name: str, dialect: Dialect, field: str 
     """The client verifies what comes back. A field that a deployed server has not, or by another name, is dropped."""
     if problem(dialect):
         pytest.skip(problem(dialect))
+    described = DESCRIBED[name]
     neptun = Sandbox(dialect)
-    ids = stored_ids(DESCRIBED[name].ids[1:])
-    sent = {field: valid(field, DESCRIBED[name].fields[field])} if field else {}
+    (operation,) = [each for each in load_operations().values() if each.operation_id == described.operation_id]
+    samples = {snake_case(each.name): each.sample for each in operation.parameters}
+    taken = {each: parameter.name for each, parameter in parameters(name, POSITIONAL, KEYWORD_ONLY).items()}
+    given = {each: samples[each] for each in map(snake_case, described.ids) if each != "user_id"}
+    for each in described.required | ({field} if field else set()):
+        given[each] = samples.get(each, valid(described.keywords[each], each))
+    arguments = {taken[bare(each)]: value for each, value in given.items() if bare(each) in taken}
     session = (neptun.session_cookie, neptun.user_id)
     url = "http://127.0.0.1"  # never asked: the transport has no socket
     with NeptunClient(*session, base_url=url, dialect=dialect, max_retries=0, transport=neptun.transport()) as client:
         try:
-            resource = getattr(client, name)(*ids, **sent)
+            result = METHODS[name](client, **arguments)
         except NeptunError as error:
             where = f"DEPLOYED_NAMES in neptun_sdk/dialects.py, or the {dialect} dialect in neptun_sdk/sandbox/"
             pytest.fail(f"change {where}, to have {field} of {name}\n{error}", pytrace=False)
-    assert type(resource) is ROWS[name].resource
+    expected = ROWS[name].resource
+    assert isinstance(result, get_origin(expected) or expected or type(None))
