@@ -22,7 +22,8 @@ def cases() -> Iterator[tuple[str, tuple[str, Dialect, str | None]]]:
         optional = [each for each in described.keywords if each not in described.required]
         for dialect in DIALECTS:
             known = [each for each in optional if wire_name(ROWS[name].resource, dialect, each)]
-            must = [] if described.method in ("patch", "put") and not described.required else [None]
+            is_update = described.method in ("patch", "put") and described.fields and not described.request.required
+            must = [] if is_update else [None]
             yield from ((f"{name}, {dialect}, {each}", (name, dialect, each)) for each in [*must, *known] or [None])
 
 

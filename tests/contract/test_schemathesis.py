@@ -20,7 +20,7 @@ CONFIG = """
 api_key = "{session_cookie}"
 
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "400", "403", "404"]
+expected-statuses = ["2xx", "400", "403", "404", "409", "412", "422"]
 """
 
 

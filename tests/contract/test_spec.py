@@ -45,7 +45,7 @@ class Page:
     examples: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
-# By operationId. An operation comes with its page: one that has none here is not published.
+# By operationId: the pages that are published.
 PAGES = {
     "updateProject": Page(
         method="patch",
@@ -189,16 +189,16 @@ def test_the_spec_fixture_is_the_same_document(spec: dict[str, Any]) -> None:
     assert spec == SPEC
 
 
-def test_its_operations_are_those_of_the_pages() -> None:
+def test_it_has_the_operations_of_the_pages() -> None:
     found = {each.operation_id: (each.method, each.path) for each in DESCRIBED.values()}
     published = {name: (page.method, page.path) for name, page in PAGES.items()}
-    assert found == published, f"change openapi.yaml, or add the page to PAGES in {HERE}"
+    assert published.items() <= found.items(), f"change PAGES in {HERE} if Neptun has published it otherwise"
 
 
 @pytest.mark.parametrize("operation_id", PAGES)
 def test_every_published_status_is_described_as_published(operation_id: str) -> None:
     found = {status: each["description"] for status, each in described(operation_id).responses.items()}
-    assert found == PAGES[operation_id].statuses, f"change openapi.yaml, or statuses of {operation_id} in {HERE}"
+    assert found == PAGES[operation_id].statuses, f"change statuses of {operation_id} in {HERE} to the page"
 
 
 @pytest.mark.parametrize("operation_id", PAGES)
@@ -206,9 +206,9 @@ def test_a_request_has_the_published_fields_and_requires_none(operation_id: str)
     operation, page = described(operation_id), PAGES[operation_id]
     types = {name: resolve(schema.node)["type"] for name, schema in operation.fields.items()}
     found = tuple(name if kind == "string" else f"{name}: {kind}" for name, kind in types.items())
-    assert found == page.fields, f"change openapi.yaml, or fields of {operation_id} in {HERE}"
+    assert found == page.fields, f"change fields of {operation_id} in {HERE} to the page"
     required = operation.request.required if operation.request else set()
-    assert required == set(), f"change openapi.yaml, or this test and Page.fields in {HERE}: it requires {required}"
+    assert required == set(), f"change this test and Page.fields in {HERE}: {operation_id} requires {required}"
 
 
 @pytest.mark.parametrize("operation_id", PAGES)
@@ -220,14 +220,14 @@ def test_a_resource_has_the_published_interface(operation_id: str) -> None:
         each if each in resource.required else f"{each}?": types.get(resolve(schema.node)["type"], "a new type")
         for each, schema in resource.properties.items()
     }
-    message = f"change openapi.yaml, or interface of {operation_id} in {HERE}"
+    message = f"change interface of {operation_id} in {HERE} to the page"
     assert (resource.name, found) == (name, interface), message
 
 
 @pytest.mark.parametrize("operation_id", PAGES)
 def test_every_published_example_is_in_it(operation_id: str) -> None:
     found = {place: example for place, (example, _) in examples(operation_id).items()}
-    assert found == PAGES[operation_id].examples, f"change openapi.yaml, or examples of {operation_id} in {HERE}"
+    assert found == PAGES[operation_id].examples, f"change examples of {operation_id} in {HERE} to the page"
 
 
 @pytest.mark.parametrize("operation_id", PAGES)
@@ -240,7 +240,7 @@ def test_every_example_fits_its_schema(operation_id: str) -> None:
 def test_every_published_note_is_in_it(operation_id: str) -> None:
     description = described(operation_id).node["description"]
     missing = [words for words in PAGES[operation_id].notes if words not in description]
-    assert missing == [], f"change openapi.yaml, or notes of {operation_id} in {HERE}"
+    assert missing == [], f"change notes of {operation_id} in {HERE} to the page"
 
 
 @pytest.mark.parametrize("operation_id", PAGES)
@@ -277,7 +277,7 @@ def test_values_that_the_server_owns_name_the_known_ones(operation_id: str) -> N
     tables = [operation.resource.properties, operation.fields] if page.fields else [operation.resource.properties]
     for schemas in tables:
         known = {name: schema.known_values for name, schema in schemas.items() if schema.known_values}
-        message = f"change openapi.yaml, or enums of {operation_id} in {HERE}"
+        message = f"change enums of {operation_id} in {HERE} to the page"
         assert known.keys() == page.enums.keys(), message
         assert all(published in known[name] for name, published in page.enums.items()), message
         assert all(len(values) >= 3 for values in known.values()), message
