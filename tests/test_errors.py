@@ -262,7 +262,11 @@ def test_an_error_of_a_call_is_the_same_after_a_queue(answer: httpx.Response | E
     ):
         client.update_project(123, name="New name", description="About it")
     error, twin = caught.value, made_again(caught.value)
-    public = [name for name in {**vars(type(error)), **vars(error)} if name[0] != "_" and name.isascii() and name != "resource"]
+    public = [
+        name
+        for name in {**vars(type(error)), **vars(error)}
+        if name[0] != "_" and name.isascii() and name != "resource"
+    ]
     assert {name: getattr(twin, name) for name in public} == {name: getattr(error, name) for name in public}
     assert (str(twin), type(twin)) == (str(error), type(error))
 
