@@ -3,13 +3,14 @@
 import json
 import logging
 import os
+import re
 import sys
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import neptun_sdk
-from neptun_sdk import NeptunClient, NeptunError, Project, ProjectImport
+from neptun_sdk import NeptunClient, NeptunError
 
 ERRORS = {
     neptun_sdk.ArgumentError: "argument",
@@ -25,15 +26,26 @@ ERRORS = {
 }
 
 
-def make_call(shared: NeptunClient, call: dict[str, Any]) -> Project | ProjectImport:
-    client = shared.with_session(call["session"], call["user_id"])
+ABOUT_THE_CALL = {"id", "session", "operation", "user_id", "fields", "max_retries", "dialect"}
+
+
+def make_call(shared: NeptunClient, call: dict[str, Any]) -> Any:
+    client = shared.with_session(call["session"], call.get("user_id", 1))
     client = client.with_options(max_retries=call.get("max_retries", 0))
-    if call["operation"] == "updateProject":
-        return client.update_project(call["project_id"], **call["fields"])
-    return client.update_project_import(call["project_id"], call["import_id"], **call["fields"])
+    method = getattr(client, python_name(call["operation"]))
+    parameters = {python_name(name): value for name, value in call.items() if name not in ABOUT_THE_CALL}
+    return method(**parameters, **call.get("fields", {}))
 
 
-def resource(result: Project | ProjectImport) -> dict[str, Any]:
+def python_name(name: str) -> str:
+    return re.sub("(?<=[a-z])(?=[A-Z])|-", "_", name).lower()
+
+
+def resource(result: Any) -> Any:
+    if isinstance(result, list | tuple):
+        return [resource(each) for each in result]
+    if result is None:
+        return None
     fields = {name: value for name, value in asdict(result).items() if name != "extra" and value is not None}
     return {**result.extra, **fields}
 
