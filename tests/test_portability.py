@@ -214,6 +214,34 @@ def test_replay_names_what_is_wrong_with_a_request(changes: dict[str, Any], diff
     assert found.startswith(f"request 1: {difference}")
 
 
+SEALED = ALL["project-sealed-session"]
+SEALED_HEADERS: dict[str, tuple[dict[str, str], list[str]]] = {
+    "as it is": ({}, []),
+    "a second cookie": (
+        {"cookie": f"neptun-session={SEALED['session']}; theme=dark"},
+        ["header cookie: expected neptun-session=Fe26.2**"],
+    ),
+    "another header": ({"authorization": "Bearer x"}, ["header authorization: expected nothing, got Bearer x"]),
+}
+
+
+@pytest.mark.parametrize(("headers", "differences"), SEALED_HEADERS.values(), ids=SEALED_HEADERS)
+def test_replay_names_what_must_not_be_sent(headers: dict[str, str], differences: list[str]) -> None:
+    body = json.dumps(SEALED["call"]["fields"]).encode()
+    with Replay([SEALED]) as server:
+        assert send(server, body=body, **{"cookie": f"neptun-session={SEALED['session']}", **headers})[0] == 200
+        found = server.differences()[SEALED["id"]]
+    assert [each.removeprefix("request 1: ")[: len(start)] for each, start in zip(found, differences, strict=True)] == (
+        differences
+    )
+
+
+def test_replay_does_not_decode_a_session() -> None:
+    encoded = SEALED["session"].replace("*", "%2A")
+    with Replay([SEALED]) as server:
+        assert send(server, cookie=f"neptun-session={encoded}")[0] == 401
+
+
 @pytest.mark.parametrize(
     ("cookie", "stray"),
     [("", "no cookie neptun-session"), ("neptun-session=vector.no-such", "neptun-session=vector.no-such")],
@@ -628,6 +656,28 @@ def test_the_folder_works_alone_with_a_driver_of_ones_own(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     assert "==== make portability: 1 passed in " in done.stdout
+
+
+def own(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    """Run a driver of one's own with the vectors `CLEAR` and `ABSENT`."""
+    (folder / "vectors").mkdir(exist_ok=True)
+    (folder / "vectors" / "two.json").write_text(json.dumps({"vectors": [CLEAR, ABSENT]}), encoding="utf-8")
+    (folder / "driver.py").write_text(GOOD, encoding="utf-8")
+    command = f"{sys.executable} {folder / 'driver.py'}"
+    monkeypatch.setattr(sys, "argv", ["run.py", "--vectors", str(folder / "vectors"), "--command", command, *options])
+    return run.main()
+
+
+def test_a_vector_can_be_skipped_by_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert own(tmp_path, monkeypatch, "--skip", ABSENT["id"]) == 0
+    assert "| 1 of 2; not project-absent-text: --skip |" in capsys.readouterr().out
+
+
+def test_a_vector_that_does_not_exist_cannot_be_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match="There is no vector no-such to skip"):
+        own(tmp_path, monkeypatch, "--skip", "no-such")
 
 
 DRIVERS = [path.parent for path in sorted(FOLDER.glob("*/driver.json"))]

@@ -43,7 +43,8 @@ def load_vectors(folder: Path = VECTORS) -> list[Vector]:
 
 def session(vector: Vector) -> str:
     """Return the value of the session cookie, which selects the vector on the replay server."""
-    return f"vector.{vector['id']}"
+    value: str = vector.get("session", f"vector.{vector['id']}")
+    return value
 
 
 def call_line(vector: Vector) -> str:

@@ -83,12 +83,27 @@ func answer[Fields any, Response interface{ StatusCode() int }](
 	if err = cmp.Or(err, json.Unmarshal(printed, &rows)); err != nil {
 		return invalid(err)
 	}
-	for _, resource := range rows {
-		if row := (struct{ ID int64 }{}); json.Unmarshal(resource, &row) == nil && row.ID > 0 {
+	received := map[string]map[string]any{}
+	_ = json.Unmarshal(content.Bytes(), &received)
+	for name, resource := range rows {
+		if isWhole(resource, received[name]) {
 			return outcome{Resource: resource}
 		}
+		return failure(r.StatusCode(), nil)
 	}
 	return failure(r.StatusCode(), content.Bytes())
+}
+
+// isWhole tells whether all that a resource must have was received: the generated types make up what is missing.
+func isWhole(resource json.RawMessage, received map[string]any) bool {
+	row := map[string]any{}
+	err := json.Unmarshal(resource, &row)
+	for name := range row {
+		if received[name] == nil {
+			return false
+		}
+	}
+	return err == nil
 }
 
 func invalid(err error) outcome {

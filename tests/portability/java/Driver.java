@@ -1,6 +1,9 @@
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.cfg.CoercionAction;
+import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.type.LogicalType;
 
 import org.openapitools.client.ApiClient;
 import org.openapitools.client.ApiException;
@@ -32,6 +35,10 @@ public final class Driver {
 
     private Driver(ApiClient client) {
         json = client.getObjectMapper();
+        // Else it reads "789" as a number, and 7 as a text.
+        json.coercionConfigFor(LogicalType.Integer).setCoercion(CoercionInputShape.String, CoercionAction.Fail);
+        json.coercionConfigFor(LogicalType.Textual).setCoercion(CoercionInputShape.Integer, CoercionAction.Fail);
+        client.setObjectMapper(json);
         var projects = new ProjectsApi(client);
         var imports = new ImportsApi(client);
         operations = Map.of(
@@ -55,7 +62,16 @@ public final class Driver {
     private Object call(JsonNode call) throws ApiException, JsonProcessingException {
         // All that has to be written by hand: the session cookie, as a header of each call.
         var headers = Map.of("Cookie", "neptun-session=" + call.get("session").asText());
-        return operations.get(call.get("operation").asText()).call(call, headers);
+        Object resource = operations.get(call.get("operation").asText()).call(call, headers);
+        if (resource != null) {
+            var type = json.getSerializationConfig().introspect(json.constructType(resource.getClass()));
+            for (var property : type.findProperties()) {
+                if (property.isRequired() && property.getAccessor().getValue(resource) == null) {
+                    throw new ApiException(property.getName() + " is missing");
+                }
+            }
+        }
+        return resource;
     }
 
     /** Returns what came with the contract's status; the generated client reads any from 200 to 299 as success. */

@@ -65,8 +65,11 @@ def outcome(call: dict[str, Any]) -> dict[str, Any]:
         return {"error": name, "status": status, **({"message": message} if message else {})}
     except Exception:
         return {"error": "invalid_response"}
-    # The model does not keep null and absent apart.
-    return {"resource": {name: value for name, value in resource.to_dict().items() if value is not None}}
+    # The model does not keep null and absent apart, and takes a date-time without an offset.
+    found = {name: value for name, value in resource.to_dict().items() if value is not None}
+    if any(isinstance(value, datetime) and value.tzinfo is None for value in found.values()):
+        return {"error": "invalid_response"}
+    return {"resource": found}
 
 
 for line in sys.stdin:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import neptun_sdk
-from neptun_sdk import NeptunClient, NeptunError
+from neptun_sdk import NeptunClient, NeptunError, UpdateNotVerifiedError
 
 ERRORS = {
     neptun_sdk.ArgumentError: "argument",
@@ -22,7 +22,7 @@ ERRORS = {
     neptun_sdk.NotFoundError: "not_found",
     neptun_sdk.RateLimitError: "rate_limited",
     neptun_sdk.ServerError: "server_error",
-    neptun_sdk.UpdateNotVerifiedError: "not_verified",
+    UpdateNotVerifiedError: "not_verified",
 }
 
 
@@ -54,19 +54,15 @@ def outcome(shared: NeptunClient, call: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"resource": resource(make_call(shared, call))}
     except NeptunError as error:
-        name = next((name for kind, name in ERRORS.items() if isinstance(error, kind)), "invalid_response")
-        found: dict[str, Any] = {"error": name, "applied": error.applied, "attempts": error.attempts, **vars(error)}
-    keys = ("error", "applied", "attempts", "differences", "fields")
-    known: dict[str, Any] = {key: found[key] for key in keys if key in found}
-    if found.get("status_code"):
-        known["status"] = found["status_code"]
-    body = found.get("body")
-    message = (body.get("message") or body.get("statusMessage")) if isinstance(body, dict) else None
-    if message:
-        known["message"] = message
-    if found.get("resource"):
-        known["resource"] = resource(found["resource"])
-    return known
+        kind = next((name for kind, name in ERRORS.items() if isinstance(error, kind)), "invalid_response")
+        known = {"error": kind, "applied": error.applied, "attempts": error.attempts}
+        names = {"status_code": "status", "fields": "fields", "differences": "differences"}
+        known |= {ours: getattr(error, name) for name, ours in names.items() if getattr(error, name, None)}
+        # Not server_message: it has words where the server has none, and no full stop.
+        body = getattr(error, "body", None)
+        message = (body.get("message") or body.get("statusMessage")) if isinstance(body, dict) else None
+        known |= {"message": message} if message else {}
+        return known | ({"resource": resource(error.resource)} if isinstance(error, UpdateNotVerifiedError) else {})
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ type Call = { id: string; session: string; operation: keyof typeof OPERATIONS };
 type Project = { user_id: number; project_id: number };
 type Update<Name extends keyof Schemas> = { fields: Schemas[Name] };
 type Cookie = { Cookie: string };
+type Required<T> = { [Key in keyof T as object extends Pick<T, Key> ? never : Key]: RegExp };
 type Outcome = { resource: object } | { error: string; status?: number; message?: string | undefined };
 
 const ERRORS: Record<number, string> = {
@@ -33,7 +34,7 @@ const OPERATIONS = {
       body: fields,
       headers,
     });
-    return answer(response, error, data?.project && readProject(data.project));
+    return answer(response, error, data?.project && readProject(data.project), PROJECT);
   },
   async updateProjectImport(
     { user_id, project_id, import_id, fields }: Project & { import_id: number } & Update<"UpdateProjectImportRequest">,
@@ -43,19 +44,35 @@ const OPERATIONS = {
       "/api/users/{user_id}/projects/{project_id}/resources/imports/{import_id}",
       { params: { path: { user_id, project_id, import_id } }, body: fields, headers },
     );
-    return answer(response, error, data?.import && readImport(data.import));
+    return answer(response, error, data?.import && readImport(data.import), IMPORT);
   },
 };
 
-// openapi-fetch takes any status from 200 to 299 for success.
+// openapi-fetch takes any status from 200 to 299 for success, and checks no types.
 function answer(
   response: Response,
   error: Schemas["ErrorBody"] | undefined,
-  resource: object | undefined,
+  resource: Record<string, unknown> | undefined,
+  required: Record<string, RegExp>,
   success = 200,
 ): Outcome {
-  return response.status === success && resource ? { resource } : failure(response, error);
+  const fits = ([name, value]: [string, RegExp]) => value.test(JSON.stringify(resource?.[name]) ?? "");
+  return response.status === success && Object.entries(required).every(fits) && resource
+    ? { resource }
+    : failure(response, error);
 }
+
+// What a resource must have, as JSON.
+const ID = /^[0-9]+$/;
+const TEXT = /^"/;
+const TIME = /(Z|[+-][0-9:]{5})"$/i;
+const TIMES = { created_at: TIME, updated_at: TIME };
+const PROJECT: Required<Schemas["Project"]> = {
+  ...TIMES, id: ID, name: TEXT, project_type: TEXT, programming_language: TEXT, neptun_user_id: ID,
+};
+const IMPORT: Required<Schemas["ProjectImport"]> = {
+  ...TIMES, id: ID, source_type: TEXT, source_path: TEXT, neptun_user_id: ID, project_id: ID,
+};
 
 // Field by field, so that the compiler finds what the contract does not have. What is undefined is not printed.
 function readProject(project: Schemas["Project"]) {
