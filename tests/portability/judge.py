@@ -43,7 +43,8 @@ def load_vectors(folder: Path = VECTORS) -> list[Vector]:
 
 def session(vector: Vector) -> str:
     """Return the value of the session cookie, which selects the vector on the replay server."""
-    return f"vector.{vector['id']}"
+    value: str = vector.get("session", f"vector.{vector['id']}")
+    return value
 
 
 def call_line(vector: Vector) -> str:
@@ -131,10 +132,15 @@ def json_differences(expected: Any, actual: Any, place: str) -> list[str]:
     return [difference for name, one, other in pairs for difference in json_differences(one, other, name)]
 
 
-def _resource_differences(
-    expected: Mapping[str, Any], actual: Any, received: Mapping[str, Any], place: str
-) -> list[str]:
-    """Compare a resource. What the vector does not name may be left out, or printed as it was ``received``."""
+def _resource_differences(expected: Any, actual: Any, received: Mapping[str, Any], place: str) -> list[str]:
+    """Compare a resource, or the rows of a list. What the vector does not name may be left out, or printed as it was
+    ``received``.
+    """
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        pairs = enumerate(zip(expected, actual, strict=True))
+        return [each for index, pair in pairs for each in _resource_differences(*pair, received, f"{place}[{index}]")]
+    if not isinstance(expected, dict):
+        return json_differences(expected, actual, place)
     if not isinstance(actual, dict):
         return [f"{place}: expected an object, got {_shown(actual)}"]
     differences: list[str] = []

@@ -102,9 +102,9 @@ def _request_differences(
 ) -> list[str]:
     problems = json_differences(expect["method"], method, "method") + json_differences(expect["path"], target, "path")
     for header, value in expect.get("headers", {}).items():
-        sent = ", ".join(headers.get(header, []))
-        if not _header_fits(header, value, sent):
-            problems.append(f"header {header}: expected {value}, got {sent or 'nothing'}")
+        wanted, sent = (value or "").replace("$SESSION", name), ", ".join(headers.get(header, []))
+        if not _header_fits(header, wanted, sent):
+            problems.append(f"header {header}: expected {wanted or 'nothing'}, got {sent or 'nothing'}")
     came = cookies(headers)
     for cookie, value in expect.get("cookies", {}).items():
         problems += json_differences([value.replace("$SESSION", name)], came.get(cookie, []), f"cookie {cookie}")

@@ -30,6 +30,7 @@ PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 BUILD_TIMEOUT = 1200  # seconds
 RUN_TIMEOUT = 120  # seconds for all vectors
 _WARNING = re.compile(r"\bwarn(ing)?s?\b", re.IGNORECASE)
+_OWN = "driver"  # the name of the one of --command
 _MAX_SHOWN = 20  # failed vectors of a driver
 _TABLE = re.compile(r"(?<=<!-- table -->\n).*(?=<!-- end of table -->)", re.DOTALL)
 
@@ -91,6 +92,13 @@ def try_driver(name: str, info: Mapping[str, Any], vectors: Sequence[Vector], *,
 def select(vectors: Sequence[Vector], *, facade: bool) -> list[Vector]:
     """Return the vectors for a driver: ``core``, and for one that can judge an update ``facade`` too."""
     return [vector for vector in vectors if "core" in vector["tags"] or facade]
+
+
+def skip(vectors: Sequence[Vector], ids: Sequence[str]) -> list[Vector]:
+    """Return the vectors with those marked that a driver of one's own is not judged by."""
+    if unknown := sorted(set(ids) - {vector["id"] for vector in vectors}):
+        raise SystemExit(f"There is no vector {', '.join(unknown)} to skip: run it without --skip to see their names.")
+    return [{**vector, "skip": {_OWN: "--skip"}} if vector["id"] in ids else vector for vector in vectors]
 
 
 def run_driver(
@@ -209,14 +217,18 @@ def main() -> int:
     parser.add_argument("--no-build", action="store_true", help="run what was built before")
     parser.add_argument("--command", help="run this instead: a driver of your own, with its arguments")
     parser.add_argument("--facade", action="store_true", help="with --command: run the vectors tagged facade too")
+    parser.add_argument(
+        "--skip", metavar="ID", action="append", default=[], help="with --command: do not judge a vector"
+    )
     parser.add_argument("--page", type=Path, help="a page to write the table to, if every driver passed")
     options = parser.parse_args()
     began, vectors = time.monotonic(), load_vectors(options.vectors)
     results: list[Result] = []
     if options.command:
         own = {"language": options.command, "generator": "", "version": "", "by_hand": ""}
-        verdict = run_driver(shlex.split(options.command), Path.cwd(), select(vectors, facade=options.facade))
-        results.append(Result("driver", own, verdict))
+        mine = skip(select(vectors, facade=options.facade), options.skip)
+        verdict = run_driver(shlex.split(options.command), Path.cwd(), mine, _OWN)
+        results.append(Result(_OWN, own, verdict))
     else:
         for name, info in find_drivers(options.driver).items():
             print(f"{name} …", file=sys.stderr, flush=True)

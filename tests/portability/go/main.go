@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -28,8 +29,20 @@ type outcome struct {
 	Message  string `json:"message,omitempty"`
 }
 
+// operations has one row for each operation: how its response is read, what is in it, and how its request is sent.
 var operations = map[string]func(context.Context, *neptun.Client, call) outcome{
-	"updateProject": updateProject, "updateProjectImport": updateProjectImport,
+	"updateProject": func(ctx context.Context, client *neptun.Client, c call) outcome {
+		envelope := func(r *neptun.UpdateProjectResponse) any { return r.JSON200 }
+		return answer(c, neptun.ParseUpdateProjectResponse, envelope, func(fields neptun.UpdateProjectRequest) (*http.Response, error) {
+			return client.UpdateProject(ctx, c.UserID, c.ProjectID, fields, session(c.Session))
+		})
+	},
+	"updateProjectImport": func(ctx context.Context, client *neptun.Client, c call) outcome {
+		envelope := func(r *neptun.UpdateProjectImportResponse) any { return r.JSON200 }
+		return answer(c, neptun.ParseUpdateProjectImportResponse, envelope, func(fields neptun.UpdateProjectImportRequest) (*http.Response, error) {
+			return client.UpdateProjectImport(ctx, c.UserID, c.ProjectID, c.ImportID, fields, session(c.Session))
+		})
+	},
 }
 
 // kinds names a status, or else its class.
@@ -46,42 +59,51 @@ func session(value string) neptun.RequestEditorFn {
 	}
 }
 
-func updateProject(ctx context.Context, client *neptun.Client, c call) outcome {
-	var fields neptun.UpdateProjectRequest
-	if err := json.Unmarshal(c.Fields, &fields); err != nil {
-		return invalid(err)
-	}
-	response, err := client.UpdateProject(ctx, c.UserID, c.ProjectID, fields, session(c.Session))
+// answer makes a call, and describes what came of it.
+func answer[Fields any, Response interface{ StatusCode() int }](
+	c call, parse func(*http.Response) (Response, error), envelope func(Response) any, send func(Fields) (*http.Response, error),
+) outcome {
+	var fields Fields
+	err := json.Unmarshal(c.Fields, &fields)
 	if err != nil {
 		return invalid(err)
 	}
-	r, err := neptun.ParseUpdateProjectResponse(response)
+	response, err := send(fields)
+	if err != nil {
+		return invalid(err)
+	}
+	content := new(bytes.Buffer)
+	response.Body = io.NopCloser(io.TeeReader(response.Body, content))
+	r, err := parse(response)
 	if err != nil {
 		return failure(response.StatusCode, nil)
 	}
-	if r.JSON200 != nil && r.JSON200.Project.Id > 0 {
-		return outcome{Resource: r.JSON200.Project}
+	printed, err := json.Marshal(envelope(r))
+	rows := map[string]json.RawMessage{}
+	if err = cmp.Or(err, json.Unmarshal(printed, &rows)); err != nil {
+		return invalid(err)
 	}
-	return failure(r.StatusCode(), r.Body)
+	received := map[string]map[string]any{}
+	_ = json.Unmarshal(content.Bytes(), &received)
+	for name, resource := range rows {
+		if isWhole(resource, received[name]) {
+			return outcome{Resource: resource}
+		}
+		return failure(r.StatusCode(), nil)
+	}
+	return failure(r.StatusCode(), content.Bytes())
 }
 
-func updateProjectImport(ctx context.Context, client *neptun.Client, c call) outcome {
-	var fields neptun.UpdateProjectImportRequest
-	if err := json.Unmarshal(c.Fields, &fields); err != nil {
-		return invalid(err)
+// isWhole tells whether all that a resource must have was received: the generated types make up what is missing.
+func isWhole(resource json.RawMessage, received map[string]any) bool {
+	row := map[string]any{}
+	err := json.Unmarshal(resource, &row)
+	for name := range row {
+		if received[name] == nil {
+			return false
+		}
 	}
-	response, err := client.UpdateProjectImport(ctx, c.UserID, c.ProjectID, c.ImportID, fields, session(c.Session))
-	if err != nil {
-		return invalid(err)
-	}
-	r, err := neptun.ParseUpdateProjectImportResponse(response)
-	if err != nil {
-		return failure(response.StatusCode, nil)
-	}
-	if r.JSON200 != nil && r.JSON200.Import.Id > 0 {
-		return outcome{Resource: r.JSON200.Import}
-	}
-	return failure(r.StatusCode(), r.Body)
+	return err == nil
 }
 
 func invalid(err error) outcome {

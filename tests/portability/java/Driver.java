@@ -1,6 +1,9 @@
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.cfg.CoercionAction;
+import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.type.LogicalType;
 
 import org.openapitools.client.ApiClient;
 import org.openapitools.client.ApiException;
@@ -22,33 +25,58 @@ import java.util.Objects;
 
 /** Reads calls as JSON lines, makes them with the generated client, and prints the outcomes. */
 public final class Driver {
+    /** One operation: makes the call, and returns the resource. */
+    private interface Operation {
+        Object call(JsonNode call, Map<String, String> headers) throws ApiException, JsonProcessingException;
+    }
+
     private final ObjectMapper json;
-    private final ProjectsApi projects;
-    private final ImportsApi imports;
+    private final Map<String, Operation> operations;
 
     private Driver(ApiClient client) {
         json = client.getObjectMapper();
-        projects = new ProjectsApi(client);
-        imports = new ImportsApi(client);
+        // Else it reads "789" as a number, and 7 as a text.
+        json.coercionConfigFor(LogicalType.Integer).setCoercion(CoercionInputShape.String, CoercionAction.Fail);
+        json.coercionConfigFor(LogicalType.Textual).setCoercion(CoercionInputShape.Integer, CoercionAction.Fail);
+        client.setObjectMapper(json);
+        var projects = new ProjectsApi(client);
+        var imports = new ImportsApi(client);
+        operations = Map.of(
+            "updateProject", (call, headers) -> success(200, projects.updateProjectWithHttpInfo(
+                id(call, "user_id"), id(call, "project_id"), fields(call, UpdateProjectRequest.class), headers))
+                .getProject(),
+            "updateProjectImport", (call, headers) -> success(200, imports.updateProjectImportWithHttpInfo(
+                id(call, "user_id"), id(call, "project_id"), id(call, "import_id"),
+                fields(call, UpdateProjectImportRequest.class), headers))
+                .getImport());
+    }
+
+    private static long id(JsonNode call, String name) {
+        return call.get(name).asLong();
+    }
+
+    private <T> T fields(JsonNode call, Class<T> type) throws JsonProcessingException {
+        return json.treeToValue(call.get("fields"), type);
     }
 
     private Object call(JsonNode call) throws ApiException, JsonProcessingException {
-        long user = call.get("user_id").asLong();
-        long project = call.get("project_id").asLong();
         // All that has to be written by hand: the session cookie, as a header of each call.
         var headers = Map.of("Cookie", "neptun-session=" + call.get("session").asText());
-        if (call.get("operation").asText().equals("updateProject")) {
-            var fields = json.treeToValue(call.get("fields"), UpdateProjectRequest.class);
-            return success(projects.updateProjectWithHttpInfo(user, project, fields, headers)).getProject();
+        Object resource = operations.get(call.get("operation").asText()).call(call, headers);
+        if (resource != null) {
+            var type = json.getSerializationConfig().introspect(json.constructType(resource.getClass()));
+            for (var property : type.findProperties()) {
+                if (property.isRequired() && property.getAccessor().getValue(resource) == null) {
+                    throw new ApiException(property.getName() + " is missing");
+                }
+            }
         }
-        var fields = json.treeToValue(call.get("fields"), UpdateProjectImportRequest.class);
-        long id = call.get("import_id").asLong();
-        return success(imports.updateProjectImportWithHttpInfo(user, project, id, fields, headers)).getImport();
+        return resource;
     }
 
-    /** Returns what came with a status 200; the generated client reads any status from 200 to 299 as success. */
-    private static <T> T success(ApiResponse<T> response) throws ApiException {
-        if (response.getStatusCode() != 200) {
+    /** Returns what came with the contract's status; the generated client reads any from 200 to 299 as success. */
+    private static <T> T success(int status, ApiResponse<T> response) throws ApiException {
+        if (response.getStatusCode() != status) {
             throw new ApiException(response.getStatusCode(), "outside the contract");
         }
         return response.getData();

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +13,6 @@ from neptun_client import (
     Configuration,
     ErrorBody,
     ImportsApi,
-    Project,
-    ProjectImport,
     ProjectsApi,
     UpdateProjectImportRequest,
     UpdateProjectRequest,
@@ -22,18 +21,28 @@ from neptun_client import (
 ERRORS = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
 
 
-def make_call(call: dict[str, Any]) -> Project | ProjectImport:
+Ids = dict[str, Any]
+OPERATIONS: dict[str, Callable[[ApiClient, Ids, dict[str, Any]], Any]] = {
+    "updateProject": lambda client, ids, fields: (
+        ProjectsApi(client).update_project(**ids, update_project_request=UpdateProjectRequest(**fields)).project
+    ),
+    "updateProjectImport": lambda client, ids, fields: (
+        ImportsApi(client)
+        .update_project_import(**ids, update_project_import_request=UpdateProjectImportRequest(**fields))
+        .var_import
+    ),
+}
+
+
+def make_call(call: dict[str, Any]) -> Any:
     configuration = Configuration(
         host=os.environ["NEPTUN_BASE_URL"],
         api_key={"sessionCookie": call["session"]},
         retries=False,
     )
+    ids = {name: value for name, value in call.items() if name not in ("id", "session", "operation", "fields")}
     with ApiClient(configuration) as client:
-        ids, fields = (call["user_id"], call["project_id"]), call["fields"]
-        if call["operation"] == "updateProject":
-            return ProjectsApi(client).update_project(*ids, UpdateProjectRequest(**fields)).project
-        request = UpdateProjectImportRequest(**fields)
-        return ImportsApi(client).update_project_import(*ids, call["import_id"], request).var_import
+        return OPERATIONS[call["operation"]](client, ids, call.get("fields", {}))
 
 
 def error_body(error: ApiException) -> ErrorBody | None:
@@ -56,8 +65,11 @@ def outcome(call: dict[str, Any]) -> dict[str, Any]:
         return {"error": name, "status": status, **({"message": message} if message else {})}
     except Exception:
         return {"error": "invalid_response"}
-    # The model does not keep null and absent apart.
-    return {"resource": {name: value for name, value in resource.to_dict().items() if value is not None}}
+    # The model does not keep null and absent apart, and takes a date-time without an offset.
+    found = {name: value for name, value in resource.to_dict().items() if value is not None}
+    if any(isinstance(value, datetime) and value.tzinfo is None for value in found.values()):
+        return {"error": "invalid_response"}
+    return {"resource": found}
 
 
 for line in sys.stdin:

@@ -3,13 +3,14 @@
 import json
 import logging
 import os
+import re
 import sys
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import neptun_sdk
-from neptun_sdk import NeptunClient, NeptunError, Project, ProjectImport
+from neptun_sdk import NeptunClient, NeptunError, UpdateNotVerifiedError
 
 ERRORS = {
     neptun_sdk.ArgumentError: "argument",
@@ -21,19 +22,30 @@ ERRORS = {
     neptun_sdk.NotFoundError: "not_found",
     neptun_sdk.RateLimitError: "rate_limited",
     neptun_sdk.ServerError: "server_error",
-    neptun_sdk.UpdateNotVerifiedError: "not_verified",
+    UpdateNotVerifiedError: "not_verified",
 }
 
 
-def make_call(shared: NeptunClient, call: dict[str, Any]) -> Project | ProjectImport:
-    client = shared.with_session(call["session"], call["user_id"])
+ABOUT_THE_CALL = {"id", "session", "operation", "user_id", "fields", "max_retries", "dialect"}
+
+
+def make_call(shared: NeptunClient, call: dict[str, Any]) -> Any:
+    client = shared.with_session(call["session"], call.get("user_id", 1))
     client = client.with_options(max_retries=call.get("max_retries", 0))
-    if call["operation"] == "updateProject":
-        return client.update_project(call["project_id"], **call["fields"])
-    return client.update_project_import(call["project_id"], call["import_id"], **call["fields"])
+    method = getattr(client, python_name(call["operation"]))
+    parameters = {python_name(name): value for name, value in call.items() if name not in ABOUT_THE_CALL}
+    return method(**parameters, **call.get("fields", {}))
 
 
-def resource(result: Project | ProjectImport) -> dict[str, Any]:
+def python_name(name: str) -> str:
+    return re.sub("(?<=[a-z])(?=[A-Z])|-", "_", name).lower()
+
+
+def resource(result: Any) -> Any:
+    if isinstance(result, list | tuple):
+        return [resource(each) for each in result]
+    if result is None:
+        return None
     fields = {name: value for name, value in asdict(result).items() if name != "extra" and value is not None}
     return {**result.extra, **fields}
 
@@ -42,19 +54,15 @@ def outcome(shared: NeptunClient, call: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"resource": resource(make_call(shared, call))}
     except NeptunError as error:
-        name = next((name for kind, name in ERRORS.items() if isinstance(error, kind)), "invalid_response")
-        found: dict[str, Any] = {"error": name, "applied": error.applied, "attempts": error.attempts, **vars(error)}
-    keys = ("error", "applied", "attempts", "differences", "fields")
-    known: dict[str, Any] = {key: found[key] for key in keys if key in found}
-    if found.get("status_code"):
-        known["status"] = found["status_code"]
-    body = found.get("body")
-    message = (body.get("message") or body.get("statusMessage")) if isinstance(body, dict) else None
-    if message:
-        known["message"] = message
-    if found.get("resource"):
-        known["resource"] = resource(found["resource"])
-    return known
+        kind = next((name for kind, name in ERRORS.items() if isinstance(error, kind)), "invalid_response")
+        known = {"error": kind, "applied": error.applied, "attempts": error.attempts}
+        names = {"status_code": "status", "fields": "fields", "differences": "differences"}
+        known |= {ours: getattr(error, name) for name, ours in names.items() if getattr(error, name, None)}
+        # Not server_message: it has words where the server has none, and no full stop.
+        body = getattr(error, "body", None)
+        message = (body.get("message") or body.get("statusMessage")) if isinstance(body, dict) else None
+        known |= {"message": message} if message else {}
+        return known | ({"resource": resource(error.resource)} if isinstance(error, UpdateNotVerifiedError) else {})
 
 
 def main() -> None:

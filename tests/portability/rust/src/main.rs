@@ -1,13 +1,14 @@
 //! Reads calls as JSON lines, makes each with the generated client, and prints its outcome as a JSON line.
 
 use std::io::{self, BufRead, Write};
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use reqwest::header::{COOKIE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use neptun::{Client, ClientInfo, Error, types};
 
@@ -22,41 +23,38 @@ fn keep_status(last: &LastStatus, result: &reqwest::Result<reqwest::Response>) {
     last.store(result.as_ref().map_or(0, |response| response.status().as_u16()), Ordering::Relaxed);
 }
 
-#[derive(Deserialize)]
-struct Call {
-    id: String,
-    session: String,
-    user_id: NonZeroU64,
-    project_id: NonZeroU64,
-    #[serde(flatten)]
-    operation: Operation,
+/// One row for each operation: its parameters, the type of its body, and where its response has the resource.
+macro_rules! operations {
+    ($($name:literal => $method:ident($($id:ident),*; $body:ty) -> $envelope:ident;)*) => {
+        async fn make(client: &Client, call: &Value) -> Result<Value, Error<types::ErrorBody>> {
+            match call["operation"].as_str() {
+                $(Some($name) => {
+                    let response = client.$method($(read(call, stringify!($id)),)* &read::<$body>(call, "fields")).await?;
+                    Ok(json!({"resource": response.into_inner().$envelope}))
+                })*
+                _ => panic!("there is no row for {}", call["operation"]),
+            }
+        }
+    };
 }
 
-#[derive(Deserialize)]
-#[serde(tag = "operation")]
-enum Operation {
-    #[serde(rename = "updateProject")]
-    UpdateProject { fields: types::UpdateProjectRequest },
-    #[serde(rename = "updateProjectImport")]
-    UpdateProjectImport { import_id: NonZeroU64, fields: types::UpdateProjectImportRequest },
+operations! {
+    "updateProject" => update_project(user_id, project_id; types::UpdateProjectRequest) -> project;
+    "updateProjectImport" =>
+        update_project_import(user_id, project_id, import_id; types::UpdateProjectImportRequest) -> import;
+}
+
+fn read<T: DeserializeOwned>(call: &Value, name: &str) -> T {
+    serde_json::from_value(call[name].clone()).expect(name)
 }
 
 #[derive(Serialize)]
-#[serde(untagged)]
-enum Outcome {
-    Project {
-        resource: types::Project,
-    },
-    Import {
-        resource: types::ProjectImport,
-    },
-    Failure {
-        error: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        status: Option<u16>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        message: Option<String>,
-    },
+struct Failure {
+    error: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
 }
 
 /// The session cookie has to be written by hand: a header of every request.
@@ -69,20 +67,7 @@ fn client(session: &str) -> Client {
     Client::new_with_client(&base_url, http.expect("a client"), LastStatus::default())
 }
 
-async fn make(client: &Client, call: &Call) -> Result<Outcome, Error<types::ErrorBody>> {
-    Ok(match &call.operation {
-        Operation::UpdateProject { fields } => {
-            let response = client.update_project(call.user_id, call.project_id, fields).await?;
-            Outcome::Project { resource: response.into_inner().project }
-        }
-        Operation::UpdateProjectImport { import_id, fields } => {
-            let response = client.update_project_import(call.user_id, call.project_id, *import_id, fields).await?;
-            Outcome::Import { resource: response.into_inner().import }
-        }
-    })
-}
-
-async fn failure(error: Error<types::ErrorBody>, last: &LastStatus) -> Outcome {
+async fn failure(error: Error<types::ErrorBody>, last: &LastStatus) -> Failure {
     let body: Option<types::ErrorBody> = match error {
         Error::ErrorResponse(response) => Some(response.into_inner()),
         Error::UnexpectedResponse(response) => response.json().await.ok(), // a status outside the contract
@@ -99,19 +84,19 @@ async fn failure(error: Error<types::ErrorBody>, last: &LastStatus) -> Outcome {
         _ => "invalid_response",
     };
     let texts = body.map(|body| [body.message, body.status_message]).into_iter().flatten();
-    Outcome::Failure { error, status, message: texts.flatten().find(|text| !text.is_empty()) }
+    Failure { error, status, message: texts.flatten().find(|text| !text.is_empty()) }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     for line in io::stdin().lock().lines() {
-        let call: Call = serde_json::from_str(&line?)?;
-        let client = client(&call.session);
+        let call: Value = serde_json::from_str(&line?)?;
+        let client = client(&read::<String>(&call, "session"));
         let outcome = match make(&client, &call).await {
             Ok(outcome) => outcome,
-            Err(error) => failure(error, client.inner()).await,
+            Err(error) => json!(failure(error, client.inner()).await),
         };
-        writeln!(io::stdout(), "{}", serde_json::json!({"id": call.id, "outcome": outcome}))?;
+        writeln!(io::stdout(), "{}", json!({"id": call["id"], "outcome": outcome}))?;
     }
     Ok(())
 }
