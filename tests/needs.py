@@ -66,6 +66,7 @@ NEEDS = {
     "oasdiff": _command(
         "oasdiff", path=_SCRIPTS, tests="changes of the contract, and releases", hint="install Go, then make test"
     ),
+    "Java": _command("java", tests="changes of the contract, and releases", hint="install Java 11 or newer"),
     "Redocly": _command("redocly", path=_SCRIPTS, tests="changes of the contract, and releases", hint="make test"),
     "TypeScript": _command("tsc", path=_SCRIPTS, tests="the published TypeScript", hint="make test"),
     "bash": _command("bash", tests="the shell blocks of the site", hint="apt install bash"),
