@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .PHONY: help demo test test-contract sandbox generate check-generated record check-server lint-spec lint types check
 .PHONY: record-bulk spec-diff api-diff api-snapshot release portability mutation bench bench-quick profile docs docs-serve
-.PHONY: matrix lock build clean
+.PHONY: matrix lock build contract clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -112,6 +112,9 @@ lock: $(VENV)/.python ## newest versions of every dependency: constraints.txt
 
 release: $(VENV)/.check $(VENV)/.wheels $(VENV)/.node $(VENV)/.oasdiff ## VERSION=x.y.z: check, build, try, commit, tag
 	@$(BIN)/python scripts/release.py "$(VERSION)"
+
+contract: $(VENV)/.check ## the contract, with its vectors, into dist/
+	@$(BIN)/python scripts/contract.py
 
 build: $(VENV)/.test ## the wheel and the sdist, into dist/
 	$(BIN)/python -m build --no-isolation
