@@ -40,7 +40,7 @@ def build(root: Path, output: Path) -> Path:
     name = f"neptun-contract-{version}"
     changelog = (root / CHANGELOG).read_text(encoding="utf-8")
     if not has_section(changelog, version):
-        sys.exit(f"contract: {CHANGELOG} has no section `## {version} - {date.today()}`; write what changed.")
+        sys.exit(f"contract: {CHANGELOG} has no section `## {version} - unreleased`; write what changed.")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / name
         (folder / "vectors").mkdir(parents=True)
@@ -77,13 +77,17 @@ def identity(spec: Path) -> tuple[str, str]:
 
 def has_section(changelog: str, version: str) -> bool:
     """Tell whether the contract's changelog says what changed in a version."""
-    return re.search(rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE) is not None
+    return re.search(_heading(version), changelog, re.MULTILINE) is not None
+
+
+def _heading(version: str) -> str:
+    return rf"^## {re.escape(version)} - (\d{{4}}-\d\d-\d\d|unreleased)$"
 
 
 def with_section(changelog: str, version: str, changes: Iterable[Change]) -> str:
-    """Return the changelog with a section for a version, on top; one that a person has written stays."""
+    """Return the changelog with a section for a version, on top; one that a person has written stays, with a date."""
     if has_section(changelog, version):
-        return changelog
+        return changelog.replace(f"## {version} - unreleased", f"## {version} - {date.today()}")
     lines = [
         f"- **{each.level}** {each.where}: {each.what}" + (f" (breaks {each.breaks})" if each.breaks else "")
         for each in changes

@@ -86,6 +86,8 @@ def test_a_section_of_the_changelog_is_written_from_what_changed() -> None:
 def test_a_section_that_a_person_wrote_stays() -> None:
     text = "# Changes\n\n## 2.0.0 - 2026-01-01\n\n- In our own words.\n"
     assert contract.with_section(text, "2.0.0", CHANGES) == text
+    unreleased = text.replace("2026-01-01", "unreleased")
+    assert contract.with_section(unreleased, "2.0.0", CHANGES) == text.replace("2026-01-01", str(date.today()))
 
 
 def test_a_version_without_a_section_is_refused(tmp_path: Path) -> None:
