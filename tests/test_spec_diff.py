@@ -576,7 +576,7 @@ HARMLESS: dict[str, tuple[Callable[[Contract], object], Level]] = {
     "a status of an error with a body of its own": (
         lambda it: (
             it["components"]["schemas"].update(TooMany={"type": "object", "properties": {"wait": {"type": "integer"}}}),
-            it.put["responses"].update({"429": {"description": "Slow down", **it.content("TooMany")}}),
+            it.put["responses"].update({"422": {"description": "Slow down", **it.content("TooMany")}}),
         ),
         "minor",
     ),
@@ -594,7 +594,7 @@ HARMLESS: dict[str, tuple[Callable[[Contract], object], Level]] = {
         "minor",
     ),
     "a status of an error": (
-        lambda it: it.patch["responses"].update({"429": {"$ref": "#/components/responses/ServerError"}}),
+        lambda it: it.patch["responses"].update({"409": {"$ref": "#/components/responses/ServerError"}}),
         "minor",
     ),
     "a deprecated field": (lambda it: it.field("UpdateProjectRequest", "name").update(deprecated=True), "minor"),
@@ -741,11 +741,11 @@ def documents(tmp_path: Path) -> tuple[Path, Path]:
 
 @needs_tools
 def test_each_change_is_one_line_and_the_last_line_is_the_level(documents: tuple[Path, Path]) -> None:
-    """The field is in ten responses, of two operations."""
+    """The field is in twelve responses, of two operations."""
     done = run(*documents)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        f"major  PATCH {PROJECT} and 9 more: removed the optional property `message` from the response with the `400` "
+        f"major  PATCH {PROJECT} and 11 more: removed the optional property `message` from the response with the `400` "
         "status (breaks callers that read it)",
         "level: major",
     ]

@@ -105,6 +105,17 @@ def test_every_error_body_is_one_of_the_contract() -> None:
     assert ["source_type"] in named
 
 
+def test_an_error_without_an_example_gets_one_of_its_status() -> None:
+    """An operation that is added needs none: what a 400 says follows from the fields of its request."""
+    document = copy.deepcopy(load_spec())
+    for response in document["components"]["responses"].values():
+        del response["content"]["application/json"]["examples"]
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", markdown(document), re.S)]
+    errors = {block["statusCode"]: block for block in blocks if "statusCode" in block}
+    assert errors[401] == {"statusCode": 401, "message": "Unauthorized (invalid or missing session)"}
+    assert errors[400]["data"]["issues"][0]["path"] in (["project_type"], ["source_type"])
+
+
 def test_looking_at_it_changes_nothing_for_a_test_that_runs(neptun: Sandbox) -> None:
     """It is not among the requests, and takes no scripted response away."""
     neptun.fail_next(503)
