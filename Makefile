@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .PHONY: help demo test test-contract sandbox generate check-generated record check-server lint-spec lint types check
 .PHONY: record-bulk spec-diff api-diff api-snapshot release portability mutation bench bench-quick profile docs docs-serve
-.PHONY: matrix lock build clean
+.PHONY: matrix lock build contract clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,10 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 # PYTHON=… chooses another interpreter for .venv.
 PYTHON ?= $(shell scripts/find-python)
-NODE_TOOLS := @redocly/cli@2.77.0 typescript@5.9.3
+NODE_TOOLS := @redocly/cli@2.77.0 typescript@5.9.3 @stoplight/spectral-cli@6.16.3 \
+	@stoplight/spectral-owasp-ruleset@2.0.1 swagger-ui-dist@5.35.0
+# Its one file is complete: what it would install beside it is 237 MB.
+SCALAR := @scalar/api-reference@1.72.1
 OASDIFF := github.com/oasdiff/oasdiff@v1.36.0
 
 #: Start here
@@ -46,8 +49,9 @@ types: $(VENV)/.check ## check types: mypy, pyright, pyrefly, the public names
 	$(BIN)/pyrefly check --preset strict tests/typing/api.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" pyright --ignoreexternal --verifytypes neptun_sdk
 
-lint-spec: $(VENV)/.check $(VENV)/.node ## lint openapi.yaml: its validator, Redocly's strict rules
+lint-spec: $(VENV)/.check $(VENV)/.node ## lint openapi.yaml: a validator, Spectral, Redocly
 	$(BIN)/openapi-spec-validator openapi.yaml
+	PATH="$(CURDIR)/$(BIN):$$PATH" spectral lint --ruleset scripts/spectral.yaml --fail-severity hint openapi.yaml
 	PATH="$(CURDIR)/$(BIN):$$PATH" REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
 		redocly lint --extends recommended-strict openapi.yaml
 
@@ -113,6 +117,9 @@ lock: $(VENV)/.python ## newest versions of every dependency: constraints.txt
 release: $(VENV)/.check $(VENV)/.wheels $(VENV)/.node $(VENV)/.oasdiff ## VERSION=x.y.z: check, build, try, commit, tag
 	@$(BIN)/python scripts/release.py "$(VERSION)"
 
+contract: $(VENV)/.check ## the contract, with its vectors, into dist/
+	@$(BIN)/python scripts/contract.py
+
 build: $(VENV)/.test ## the wheel and the sdist, into dist/
 	$(BIN)/python -m build --no-isolation
 
@@ -144,10 +151,14 @@ $(VENV)/.wheels: $(VENV)/.python pyproject.toml constraints.txt
 	@rm -f $(VENV)/wheels/neptun_sdk-*
 	@touch $@
 
-# Redocly and TypeScript become commands of .venv/bin like the rest. Without them their tests are skipped by name.
+# Redocly, Spectral and TypeScript become commands of .venv/bin like the rest; Swagger UI and Scalar are files that a test
+# opens. Without them their tests are skipped by name.
 $(VENV)/.node: $(VENV)/.test Makefile
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm install --global --silent --prefix $(VENV) $(NODE_TOOLS) && touch $@ || \
-		echo "npm is missing or failed: there is no Redocly and no TypeScript" >&2
+	@PATH="$(CURDIR)/$(BIN):$$PATH"; mkdir -p $(VENV)/lib/scalar; \
+		npm install --global --silent --prefix $(VENV) $(NODE_TOOLS) && \
+		tar xzf "$(VENV)/lib/scalar/$$(npm pack --silent --pack-destination $(VENV)/lib/scalar $(SCALAR))" \
+			-C $(VENV)/lib/scalar --strip-components 3 package/dist/browser/standalone.js && touch $@ || \
+		echo "npm is missing or failed: there is no Redocly, Spectral, TypeScript, Swagger UI and Scalar" >&2
 
 # Without Go there is no oasdiff: spec-diff then fails and says so, and its tests are skipped.
 $(VENV)/.oasdiff: $(VENV)/.python Makefile

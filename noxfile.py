@@ -22,6 +22,7 @@ NOT_OF_THE_SDK = (
     "test_api_diff.py",
     "test_bench.py",
     "test_check_server.py",
+    "test_contract_artefact.py",
     "test_needs.py",
     "test_packaging.py",
     "test_portability.py",

@@ -6,16 +6,20 @@ It is Python in form, so that a reviewer reads its diff, and griffe and ``api_di
 import argparse
 import ast
 import difflib
+import pprint
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import griffe
+from api_packaging import packaging
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOT = ROOT / "api" / "python.txt"
-MODULES = ("neptun_sdk", "neptun_sdk.bulk", "neptun_sdk.sandbox", "pytest_neptun")
+# Stands before what an installation sees.
+PACKAGING = "pyproject.toml"
 # Stands before the classes that signatures and bases mention, although nothing exports them.
 NOT_EXPORTED = "# not exported, but mentioned above"
 HEADER = "# The public Python interface of neptun-sdk {}, written by `make api-snapshot`."
@@ -31,7 +35,7 @@ def snapshot(root: Path = ROOT) -> str:
     loader.resolve_aliases(implicit=True)
     version = str(ast.literal_eval(str(loader.modules_collection["neptun_sdk._version.__version__"].value)))
     lines = [HEADER.format(version)]
-    public = {name: _public(loader.modules_collection[name]) for name in MODULES}
+    public = {module.path: _public(module) for module in _modules(loader.modules_collection)}
     documented = {each.path for objects in public.values() for each in objects}
     for name, objects in public.items():
         lines += ["", "", f"# from {name}"]
@@ -41,41 +45,61 @@ def snapshot(root: Path = ROOT) -> str:
         lines += ["", "", NOT_EXPORTED] if helpers else []
         for each in helpers:
             lines += ["", *_object(each)]
+    lines += ["", "", f"# from {PACKAGING}", "", f"packaging = {pprint.pformat(packaging(root), width=100)}"]
     return "\n".join(lines) + "\n"
+
+
+def _modules(collection: griffe.ModulesCollection) -> list[griffe.Module]:
+    """Return the packages that say what is public, and the plugin of pytest; other modules may move."""
+    top = collection["neptun_sdk"]
+    subpackages = [each for name, each in sorted(top.modules.items()) if each.is_subpackage and name[0] != "_"]
+    return [top, *subpackages, collection["pytest_neptun"]]
 
 
 def _public(module: griffe.Module) -> list[griffe.Object]:
     names = module.exports
     if names is None:  # a plugin of pytest: its functions are its fixtures
         return [each for each in module.members.values() if isinstance(each, griffe.Function)]
+    for name in map(str, names):
+        if name not in module.members:
+            sys.exit(
+                f"api-snapshot: __all__ of {module.path} has {name!r}, which the module does not have; correct it."
+            )
     return [_target(module.members[str(name)]) for name in sorted(names, key=str)]
 
 
 def _target(member: griffe.Object | griffe.Alias) -> griffe.Object:
-    return member.final_target if isinstance(member, griffe.Alias) else member
+    try:
+        return member.final_target if isinstance(member, griffe.Alias) else member
+    except griffe.AliasResolutionError:  # of another package
+        path = griffe.ExprName(member.target_path) if isinstance(member, griffe.Alias) else None
+        return griffe.Attribute(member.name, value=path, parent=member.parent)
 
 
-def _helpers(public: list[griffe.Object], known: set[str]) -> list[griffe.Class]:
-    """Return the classes of the SDK that signatures and bases mention, although nothing exports them."""
-    found: dict[str, griffe.Class] = {}
+def _helpers(public: list[griffe.Object], known: set[str]) -> list[griffe.Object]:
+    """Return what else of the SDK signatures and bases mention, although nothing exports it: classes and aliases."""
+    found: dict[str, griffe.Object] = {}
     todo = list(public)
     while todo:
         for expression in _expressions(todo.pop()):
             for name in expression.iterate(flat=True):
-                each = _class(name) if isinstance(name, griffe.ExprName) else None
+                each = _mentioned(name) if isinstance(name, griffe.ExprName) else None
                 if each and each.path not in known and each.path not in found:
                     found[each.path] = each
                     todo.append(each)
     return sorted(found.values(), key=lambda each: each.name)
 
 
-def _class(name: griffe.ExprName) -> griffe.Class | None:
-    """Return the class of the SDK that a name in an expression stands for, if it is one."""
+def _mentioned(name: griffe.ExprName) -> griffe.Object | None:
+    """Return the class or alias of the SDK that a name in an expression stands for, if it is one."""
     parent, path = name.parent, name.canonical_path
     if not isinstance(parent, griffe.Object) or not path.startswith("neptun_sdk."):
         return None
-    found = _target(parent.modules_collection[path])
-    return found if isinstance(found, griffe.Class) else None
+    try:
+        found = _target(parent.modules_collection[path])
+    except KeyError:  # what only a type checker imports
+        return None
+    return found if isinstance(found, griffe.Class | griffe.Attribute) else None
 
 
 def _expressions(each: griffe.Object) -> Iterator[griffe.Expr]:
@@ -86,8 +110,12 @@ def _expressions(each: griffe.Object) -> Iterator[griffe.Expr]:
     elif isinstance(each, griffe.Function):
         annotations = [each.returns, *(parameter.annotation for parameter in each.parameters)]
         yield from (annotation for annotation in annotations if isinstance(annotation, griffe.Expr))
-    elif isinstance(each, griffe.Attribute) and isinstance(each.annotation, griffe.Expr):
-        yield each.annotation
+        yield from chain.from_iterable(map(_expressions, each.overloads or ()))
+    elif isinstance(each, griffe.Attribute):
+        shown = (each.annotation, each.value if "module-attribute" in each.labels else None)
+        yield from (expression for expression in shown if isinstance(expression, griffe.Expr))
+        if each.setter:
+            yield from _expressions(each.setter)
 
 
 def _members(each: griffe.Class) -> list[griffe.Object]:
@@ -107,17 +135,29 @@ def _object(each: griffe.Object) -> list[str]:
         body = [f"    {line}" for member in _members(each) for line in _object(member)]
         return [*decorators, f"class {each.name}{f'({bases})' if bases else ''}:", *(body or ["    ..."])]
     if isinstance(each, griffe.Function):
-        decorators = [f"@{decorator.value}" for decorator in each.decorators]
-        keyword = "async def" if "async" in each.labels else "def"
-        return [*decorators, *_signature(f"{keyword} {each.name}", each.parameters, each.returns)]
-    assert isinstance(each, griffe.Attribute)  # noqa: S101
+        return [line for function in each.overloads or [each] for line in _function(function)]
+    if isinstance(each, griffe.Module):
+        return [f"{each.name}: module"]
+    assert isinstance(each, griffe.Attribute | griffe.TypeAlias)  # noqa: S101
+    if isinstance(each, griffe.TypeAlias):
+        return f"{each.name}: TypeAlias = {_wrapped(str(each.value))}".splitlines()
     if "property" in each.labels:
-        return ["@property", f"def {each.name}(self) -> {each.annotation}: ..."]
-    if each.annotation is None:  # a constant, such as the version: its value is no promise
-        return [f"{each.name}: {type(ast.literal_eval(str(each.value))).__name__}"]
+        getter = ["@property", f"def {each.name}(self) -> {each.annotation}: ..."]
+        return [*getter, *(_function(each.setter) if each.setter else [])]
+    if each.annotation is None:
+        try:  # a constant, such as the version: its value is no promise
+            return [f"{each.name}: {type(ast.literal_eval(str(each.value))).__name__}"]
+        except (ValueError, SyntaxError):  # an alias, a TypeVar
+            return [f"{each.name} = {each.value}"]
     of_class_or_module = each.labels & {"class-attribute", "module-attribute"}
     value = f" = {_value(each.value)}" if each.value is not None and of_class_or_module else ""
     return f"{each.name}: {each.annotation}{_wrapped(value)}".splitlines()
+
+
+def _function(each: griffe.Function) -> list[str]:
+    decorators = [f"@{decorator.value}" for decorator in each.decorators]
+    keyword = "async def" if "async" in each.labels else "def"
+    return [*decorators, *_signature(f"{keyword} {each.name}", each.parameters, each.returns)]
 
 
 def _wrapped(value: str) -> str:

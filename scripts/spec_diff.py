@@ -1,7 +1,8 @@
 """Compare two versions of the contract: a line a change, what it breaks and for whom, and the level of them all.
 
-oasdiff and Redocly's ``diff`` judge together, because each misses what the other sees. A few rules of our own are for
-what neither sees. A change counts as breaking if it breaks a caller, a reader, or code that uses a generated client.
+Three kinds of judges, because each misses what the others see: oasdiff and Redocly's ``diff`` compare the documents,
+`generated_clients` compares what code generators make of them, and a few rules of our own are for what none of them
+sees. A change counts as breaking if it breaks a caller, a reader, or code that uses a generated client.
 """
 
 import argparse
@@ -12,10 +13,14 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
+import generated_clients
 import yaml
 from changes import Change, Level, at_least, highest, in_order, is_enough, parse
 
@@ -32,6 +37,26 @@ DOCUMENTATION = {"Contact", "Example", "ExamplesMap", "ExternalDocs", "Info", "L
 # Rules of Redocly that do not know what an operation takes over from its path or the document; oasdiff has its own.
 WITHOUT_INHERITANCE = {"parameter-removed", "parameter-became-required", "security-requirement-changed"}
 PROSE = ("description", "summary", "example", "title")
+DOCUMENTED = ("description", "title", "example", "deprecated")
+# Extensions from which generators take names and types: x-go-name, x-enum-varnames, x-java-type, x-class-name.
+NAMING = r"name|type|enum|class|group|package"
+# Words of a sentence that says what a caller or a server does.
+RULES = r"\b(must|may|only|required?s?|optional|never|always|cannot|not|ignored|default|exactly|at (least|most))\b"
+
+# What a document may say or leave out. (An empty object and an empty list equal none of these.)
+DEFAULTS: list[tuple[str, object]] = [
+    *((name, False) for name in ("required", "deprecated", "nullable", "readOnly", "writeOnly", "allowReserved")),
+    *((name, False) for name in ("allowEmptyValue", "uniqueItems", "exclusiveMinimum", "exclusiveMaximum")),
+    *((name, 0) for name in ("minLength", "minItems", "minProperties")),
+    ("required", []),
+    ("additionalProperties", True),
+    ("additionalProperties", {}),
+]
+UNORDERED = {"required", "enum", "x-extensible-enum"}
+# Values of a caller's, in which the names of OpenAPI mean nothing.
+DATA = {"default", "enum", "example", "examples", "x-extensible-enum"}
+
+Node: TypeAlias = dict[str, Any]
 
 CALLERS, READERS = "callers that send it", "callers that read it"
 GENERATED = "code that uses a generated client"
@@ -68,16 +93,52 @@ def compare(old: Path, new: Path) -> list[Change]:
     Raises:
         SystemExit: A tool is missing or failed, or a document cannot be read.
     """
-    before, after = _load(old), _load(new)
-    for document in (before, after):
-        document["info"].pop("version", None)
-    if before == after:
-        return []
-    by_oasdiff = list(_oasdiff(old, new))
-    ours = [Found(change, None, None) for change in _own_rules(before, after)]
+    return compare_each(old, [new])[0]
+
+
+def compare_each(old: Path, others: list[Path]) -> list[list[Change]]:
+    """Return what changed from one contract to each of several; they share the time that Java takes to start."""
+    before, *afters = (_normal(_load(path)) for path in (old, *others))
+    changed = [number for number, after in enumerate(afters) if after != before]
+    if not changed:
+        return [[] for _ in others]
+    for tool in ("oasdiff", "redocly"):  # before the work of the others
+        _tool(tool)
+    with tempfile.TemporaryDirectory() as name:
+        paths = {number: Path(name) / f"{number}.json" for number in (-1, *changed)}
+        for number, path in paths.items():
+            # A value a line: tools name what they mean by its line.
+            path.write_text(json.dumps(afters[number] if number >= 0 else before, indent=1), encoding="utf-8")
+        clients = dict(zip(paths, generated_clients.clients(list(paths.values()), Path(name)), strict=True))
+
+        def changes(number: int) -> list[Change]:
+            if number not in changed:
+                return []
+            clients_of = (clients[-1], clients[number])
+            return _changes(_Pair(before, afters[number], paths[-1], paths[number], *clients_of))
+
+        with ThreadPoolExecutor(2) as threads:
+            return list(threads.map(changes, range(len(others))))
+
+
+class _Pair(NamedTuple):
+    """Two contracts in each form in which they are compared."""
+
+    before: Node
+    after: Node
+    old: Path
+    new: Path
+    old_clients: generated_clients.Clients
+    new_clients: generated_clients.Clients
+
+
+def _changes(pair: _Pair) -> list[Change]:
+    by_oasdiff = list(_oasdiff(pair.old, pair.new))
+    ours = [Found(change, None, None) for change in _own_rules(pair.before, pair.after)]
+    ours += _by_generators(pair, [*ours, *by_oasdiff])
     by_redocly = [
         found
-        for found in _redocly(old, new)
+        for found in _redocly(pair.old, pair.new)
         if found.change.what.startswith(PROSE) or not any(other.covers(found) for other in by_oasdiff)
     ]
     grouped: dict[object, list[Change]] = {}
@@ -94,6 +155,26 @@ def compare(old: Path, new: Path) -> list[Change]:
     return in_order(changes)
 
 
+def _normal(node: Any, key: str = "") -> Any:
+    """Return a contract without its version, without what is the default, and with lists sorted whose order is none."""
+    if isinstance(node, list):
+        values: list[Any] = cast("Any", node)
+        items: list[Any] = [item if key in DATA else _normal(item) for item in values]
+        return sorted(items, key=str) if key in UNORDERED else items
+    if not _object(node) or key in DATA or key.startswith("x-"):
+        return node
+    found = {str(name): _normal(child, str(name)) for name, child in _object(node).items()}
+    if key == "info":
+        found["version"] = "1.0.0"
+    if "in" in found or "style" in found:
+        style = "form" if found.get("in") in ("query", "cookie") else "simple"
+        defaults = [("style", style), ("explode", found.get("style", style) == "form")]
+        found = {name: value for name, value in found.items() if (name, value) not in defaults}
+    if set(found) <= {"allOf", *DOCUMENTED} and len(found.get("allOf", [])) == 1:
+        return found["allOf"][0]  # how OpenAPI 3.0 puts a description beside a reference
+    return {name: value for name, value in found.items() if (name, value) not in DEFAULTS}
+
+
 def contract_version(path: Path) -> str:
     """Return the version of a contract; raises `SystemExit` if it is not one of three numbers."""
     version = _load(path)["info"].get("version")
@@ -104,24 +185,43 @@ def contract_version(path: Path) -> str:
     return str(version)
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> Node:
     try:
-        document: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - a safe one
-        return {**document, "info": dict(document["info"]), "paths": dict(document["paths"])}
+        document: Node = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - a safe one
+        document = {**document, "info": dict(document["info"]), "paths": dict(document["paths"])}
     except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as exc:
         sys.exit(f"spec-diff: {path} cannot be read as an OpenAPI document ({type(exc).__name__}: {exc}).")
+    for pointer in _pointers(document):
+        if _resolved(document, {"$ref": pointer}) is None:
+            sys.exit(f"spec-diff: in {path}, $ref {pointer!r} leads to nothing; correct it.")
+    return document
+
+
+def _pointers(node: Any) -> Iterator[str]:
+    if isinstance(node, list):
+        yield from chain.from_iterable(map(_pointers, cast("Any", node)))
+    for name, child in _object(node).items():
+        if name == "$ref" and isinstance(child, str):
+            yield child
+        elif name not in DATA:
+            yield from _pointers(child)
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name, path=str(BIN))
+    if not found:
+        need = " It is built with Go, which is not installed." if name == "oasdiff" and not shutil.which("go") else ""
+        sys.exit(f"spec-diff: {name} is not in {BIN}; run `make spec-diff`, which installs it.{need}")
+    return found
 
 
 def _run(tool: str, *arguments: str) -> Any:
     """Run one of the tools and return the JSON that it prints."""
-    found = shutil.which(tool, path=str(BIN))
-    if not found:
-        need = " It is built with Go, which is not installed." if tool == "oasdiff" and not shutil.which("go") else ""
-        sys.exit(f"spec-diff: {tool} is not in {BIN}; run `make spec-diff`, which installs it.{need}")
     # Redocly is a script for the Node.js beside it.
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     environment |= {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
-    done = subprocess.run([found, *arguments], env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    command = [_tool(tool), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         sys.exit(f"spec-diff: {tool} failed (exit code {done.returncode}):\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout)
@@ -150,8 +250,8 @@ def _redocly(old: Path, new: Path) -> Iterator[Found]:
     for each in _run("redocly", "diff", "--format=json", "--fail-on=none", str(old), str(new))["changes"]:
         kind, node, name = each["kind"], each["typeName"], each.get("property")
         rule, message = next(((verdict["ruleId"], verdict["message"]) for verdict in each["verdicts"]), ("", ""))
-        if (node, name) == ("Info", "version") or rule in WITHOUT_INHERITANCE:
-            continue
+        if rule in WITHOUT_INHERITANCE or re.match(r"description|summary|x-", name or ""):
+            continue  # of words and extensions, `_prose` and `_extensions` say more
         level: Level = "patch" if node in DOCUMENTATION else each["impact"]
         what = message.rstrip(".") or f"{node} {kind}"
         if name and not message:
@@ -170,16 +270,32 @@ def _place(pointer: str) -> str:
     return " ".join([*method, keys[1], *keys[3:]])
 
 
-def _own_rules(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    """Find what neither tool sees, or takes for harmless."""
-    before, after = (".".join(str(document["openapi"]).split(".")[:2]) for document in (old, new))
-    if before != after:
-        yield Change("major", "openapi", f"the version of OpenAPI went from {before} to {after}", GENERATED)
-    for rule in (_components, _path_parameters, _servers, _first_tags, _known_values):
-        yield from rule(old, new)
+def _by_generators(pair: _Pair, others: list[Found]) -> Iterator[Found]:
+    """Report what breaks code that uses a generated client, unless another line says the same of the contract."""
+    said = set(chain.from_iterable(_names(each.change.what) for each in others if each.change.level == "major"))
+    for languages, each in generated_clients.differences(pair.old_clients, pair.new_clients):
+        if each.subject not in said:
+            yield Found(Change("major", f"generated {languages}", each.what, GENERATED), None, None)
 
 
-def _components(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
+def _names(what: str) -> Iterator[str]:
+    """Find the names in a line: tools write them in backticks, a field of a field as ``project/name``."""
+    return (name.rpartition("/")[2] for name in re.findall(r"`([^`]*)`", what))
+
+
+def _own_rules(old: Node, new: Node) -> Iterator[Change]:
+    """Find what no tool sees, or takes for harmless."""
+    was, now = (".".join(str(document["openapi"]).split(".")[:2]) for document in (old, new))
+    if was != now:
+        yield Change("major", "openapi", f"the version of OpenAPI went from {was} to {now}", GENERATED)
+    yield from _components(old, new)
+    yield from _servers(old, new)
+    for place, before, after in _pairs(old, new):
+        for rule in (_known_values, _discriminator, _reserved, _variables, _extensions, _prose):
+            yield from rule(place, before, after)
+
+
+def _components(old: Node, new: Node) -> Iterator[Change]:
     for section in NAMED:
         before, after = (document.get("components", {}).get(section, {}) for document in (old, new))
         for name in before:
@@ -187,74 +303,125 @@ def _components(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
                 yield Change("major", f"components {section}", f"`{name}` was removed or renamed", GENERATED)
 
 
-def _path_parameters(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    """A path with other names in it is the same path for a server, and for both tools."""
-    shapes = {re.sub(r"{[^}]*}", "{}", path): path for path in new["paths"]}
-    for path in old["paths"]:
-        renamed = shapes.get(re.sub(r"{[^}]*}", "{}", path), path)
-        for before, after in zip(re.findall(r"{([^}]*)}", path), re.findall(r"{([^}]*)}", renamed), strict=True):
-            if before != after:
-                yield Change("major", path, f"the path parameter `{before}` is now `{after}`", GENERATED)
-
-
-def _operations(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
-    """Find the operations of both documents: the place, the method, and its path in each."""
+def _servers(old: Node, new: Node) -> Iterator[Change]:
+    """The first server is the one that clients take; an operation or a path may have servers of its own."""
     shapes = {re.sub(r"{[^}]*}", "{}", path): item for path, item in new["paths"].items()}
     for path, item in old["paths"].items():
         other = shapes.get(re.sub(r"{[^}]*}", "{}", path), {})
         for method in (name for name in METHODS if name in item and name in other):
-            yield f"{method.upper()} {path}", method, item, other
+            before, after = _server(old, item, method), _server(new, other, method)
+            if before != after:
+                whom = f"{EVERYONE} that does not set the server itself"
+                yield Change("major", f"{method.upper()} {path}", f"its server went from {before} to {after}", whom)
 
 
-def _servers(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    """The first server is the one that clients take; an operation or a path may have servers of its own."""
-    for place, method, item, other in _operations(old, new):
-        before, after = _server(old, item, method), _server(new, other, method)
-        if before != after:
-            whom = f"{EVERYONE} that does not set the server itself"
-            yield Change("major", place, f"its server went from {before} to {after}", whom)
+def _server(document: Node, item: Node, method: str) -> str:
+    servers: list[Node] = item[method].get("servers") or item.get("servers") or document.get("servers") or []
+    server: Node = servers[0] if servers else {"url": "/"}
+    variables: Node = server.get("variables") or {}
+    return re.sub(r"{([^}]*)}", lambda name: str(variables.get(name[1], {}).get("default", name[0])), server["url"])
 
 
-def _first_tags(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    """Some generators name the module of an operation by its first tag; both tools compare tags without their order."""
-    for place, method, item, other in _operations(old, new):
-        before, after = ([*each[method].get("tags", []), ""][0] for each in (item, other))
-        if before != after and before in other[method].get("tags", []):  # of one that was removed, oasdiff reports that
-            yield Change("major", place, f"its first tag went from {before} to {after}", GENERATED)
-
-
-def _server(document: dict[str, Any], item: dict[str, Any], method: str) -> str:
-    servers: list[dict[str, Any]] = item[method].get("servers") or item.get("servers") or document.get("servers") or []
-    server: dict[str, Any] = servers[0] if servers else {"url": "/"}
-    variables: dict[str, Any] = server.get("variables") or {}
-    return re.sub(r"{([^}]*)}", lambda name: str(variables[name[1]]["default"]), server["url"])
-
-
-def _known_values(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
+def _known_values(place: str, old: Node, new: Node) -> Iterator[Change]:
     """Values of ``x-extensible-enum``: generated clients offer them, and this SDK's types name them."""
-    before, after = dict(_objects(old)), dict(_objects(new))
-    for place in before.keys() & after.keys():  # of a field that was added or removed as a whole, the tools report that
-        values: list[Any] = before[place].get("x-extensible-enum", [])
-        values_now: list[Any] = after[place].get("x-extensible-enum", [])
-        removed = [value for value in values if value not in values_now]
-        if removed:
-            yield Change("major", place, f"the known values {removed} were removed", f"{CALLERS}, and {GENERATED}")
-        added = [value for value in values_now if value not in values]
-        if added:
-            yield Change("minor", place, f"the known values {added} were added")
+    before: list[Any] = old.get("x-extensible-enum") or []
+    after: list[Any] = new.get("x-extensible-enum") or []
+    if removed := [value for value in before if value not in after]:
+        yield Change("major", place, f"the known values {removed} were removed", f"{CALLERS}, and {GENERATED}")
+    if added := [value for value in after if value not in before]:
+        yield Change("minor", place, f"the known values {added} were added")
 
 
-def _objects(node: Any, *path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Find every object in a document, with its place."""
-    children: dict[Any, Any] = {}
-    if isinstance(node, dict):
-        children = cast("Any", node)
-        yield " ".join(path), children
-    elif isinstance(node, list):
-        items: list[Any] = cast("Any", node)
-        children = dict(enumerate(items))
-    for key, child in children.items():
-        yield from _objects(child, *path, str(key))
+def _discriminator(place: str, old: Node, new: Node) -> Iterator[Change]:
+    before, after = old.get("discriminator"), new.get("discriminator")
+    if before != after and not place.endswith("properties"):
+        yield Change("major", place, f"the discriminator went from {before} to {after}", GENERATED)
+
+
+def _reserved(place: str, old: Node, new: Node) -> Iterator[Change]:
+    """Without percent-encoding, the same text is another request."""
+    before, after = (bool(each.get("allowReserved")) for each in (old, new))
+    if before != after and "in" in new:
+        yield Change("major", place, f"allowReserved went from {before} to {after}", CALLERS)
+
+
+def _variables(place: str, old: Node, new: Node) -> Iterator[Change]:
+    """The values that a variable of a server may have; `_servers` sees the default of the first server."""
+    if not re.search(r"servers \S+ variables \S+$", place):
+        return
+    before, after = (each.get("enum") for each in (old, new))
+    whom = f"{EVERYONE} that chooses the server"
+    if after and (before is None or set(before) - set(after)):
+        gone = sorted(set(before) - set(after)) if before else "all others"
+        yield Change("major", place, f"the values {gone} of the variable were removed", whom)
+    if before and (after is None or set(after) - set(before)):
+        yield Change("minor", place, f"the variable takes {sorted(set(after) - set(before)) if after else 'any value'}")
+    if old.get("default") != new.get("default"):
+        yield Change("major", place, f"the default went from {old.get('default')} to {new.get('default')}", whom)
+
+
+def _extensions(place: str, old: Node, new: Node) -> Iterator[Change]:
+    for name in sorted(name for name in {*old, *new} if str(name).startswith("x-") and name != "x-extensible-enum"):
+        if old.get(name) == new.get(name):
+            continue
+        what = f"`{name}` went from {old.get(name)!r} to {new.get(name)!r}"
+        if name == "x-idempotent" and old.get(name):
+            yield Change("major", place, f"{what}: it is no longer sent again", CALLERS)
+        elif re.search(NAMING, name):
+            yield Change("major", place, what, GENERATED)
+        else:
+            yield Change("patch", place, f"{what}; decide whom it breaks")
+
+
+def _prose(place: str, old: Node, new: Node) -> Iterator[Change]:
+    """A sentence that says what callers must do may break them: a person decides."""
+    for name in ("description", "summary"):
+        before, after = old.get(name), new.get(name)
+        if before == after or not isinstance(before or after, str):
+            continue
+        sentences = [re.split(r"(?<=[.;:])\s+|\n+", each or "") for each in (before, after)]
+        gone, come = ([each for each in mine if each not in its] for mine, its in (sentences, sentences[::-1]))
+        what = f"{name} changed"
+        if re.search(RULES, " ".join([*gone, *come]), re.IGNORECASE):
+            what += f'; decide whom it breaks: "{" ".join(gone)}" is now "{" ".join(come)}"'
+        yield Change("patch", place, what)
+
+
+def _pairs(old: Node, new: Node) -> Iterator[tuple[str, Node, Node]]:
+    """Find every object that both documents have at one place, whether it stands there or behind a ``$ref``."""
+    todo: list[tuple[str, Any, Any]] = [("", old, new)]
+    while todo:
+        place, before, after = todo.pop()
+        if "$ref" in _object(before) and _object(before).get("$ref") == _object(after).get("$ref"):
+            continue  # both are the same name, whose object has a place of its own
+        before, after = _resolved(old, before), _resolved(new, after)
+        if before == after:
+            continue
+        if _object(before) and _object(after):
+            yield place.strip() or "document", before, after
+        befores, afters = _children(old, before), _children(new, after)
+        todo += [(f"{place} {key}", befores[key], afters[key]) for key in befores if key in afters]
+
+
+def _object(node: Any) -> Node:
+    return cast("Node", node) if isinstance(node, dict) else {}
+
+
+def _resolved(document: Node, node: Any) -> Any:
+    while isinstance(pointer := _object(node).get("$ref"), str):
+        node = document
+        for key in pointer.removeprefix("#/").split("/"):
+            node = _object(node).get(key.replace("~1", "/").replace("~0", "~"))
+    return node
+
+
+def _children(document: Node, node: Any) -> Node:
+    """Return what is in an object or a list; what has a name in a list is found by it, wherever it stands."""
+    if not isinstance(node, list):
+        return _object(node)
+    items: list[Any] = cast("Any", node)
+    objects = [_object(_resolved(document, item)) for item in items]
+    return {str(each.get("name") or each.get("url") or index): items[index] for index, each in enumerate(objects)}
 
 
 def main() -> None:

@@ -66,8 +66,12 @@ NEEDS = {
     "oasdiff": _command(
         "oasdiff", path=_SCRIPTS, tests="changes of the contract, and releases", hint="install Go, then make test"
     ),
+    "Java": _command("java", tests="changes of the contract, and releases", hint="install Java 11 or newer"),
     "Redocly": _command("redocly", path=_SCRIPTS, tests="changes of the contract, and releases", hint="make test"),
     "TypeScript": _command("tsc", path=_SCRIPTS, tests="the published TypeScript", hint="make test"),
+    "Swagger UI and Scalar": Need(
+        (_ROOT / ".venv/lib/scalar/standalone.js").is_file(), "the contract as vendors show it", "make test"
+    ),
     "bash": _command("bash", tests="the shell blocks of the site", hint="apt install bash"),
     "curl": _command("curl", tests="the curl lines of the site and the sandbox", hint="apt install curl"),
     "git": _command("git", tests="releases, and the files of a checkout", hint="apt install git"),

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import venv
 import zipfile
@@ -147,6 +148,16 @@ def test_a_wheel_of_the_tree_and_one_of_the_sdist_hold_the_same(wheel: Path, tmp
 def test_an_editable_install_holds_no_copy_of_anything(tmp_path: Path) -> None:
     """A copy of openapi.yaml would become outdated with the next edit."""
     assert {Path(name).suffix for name in modules(build_editable(tmp_path))} == {".pth"}
+
+
+def test_the_sdist_has_the_vectors_and_what_runs_them(wheel: Path) -> None:
+    """For clients in other languages, and for those who test what they package."""
+    (sdist,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    folder = "tests/portability"
+    assert {f"{folder}/run.py", f"{folder}/README.md", f"{folder}/vectors/vectors.schema.json"} <= names
+    assert f"{folder}/vectors/update_project.json" in names
 
 
 FIND = "import neptun_sdk.sandbox.spec as spec; print(spec.__file__, len(spec.load_spec()['paths']), sep='\\n')"

@@ -3,14 +3,18 @@
 In the clone, ``make check test`` is a single run of ruff, so that a release takes seconds and a failing check is real.
 """
 
+import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import time
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sysconfig.get_path("scripts"))
 # Filled by the Makefile, so that these tests need no network.
 WHEELS = ROOT / ".venv" / "wheels"
-pytestmark = pytest.mark.needs("git", "oasdiff", "Redocly")
+pytestmark = pytest.mark.needs("git", "Java", "oasdiff", "Redocly")
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "dist", "mutants", "tests", "docs")
 VERSION = "0.2.0"
 CHECKS = f"check test:\n\t@{BIN / 'ruff'} check --no-cache neptun_sdk\n"
@@ -37,11 +41,9 @@ class Clone:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        environment = {
+        self.environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": f"{self.folder}{os.pathsep}{self.folder / 'generated'}",
+            "PYTHONPATH": f"{folder}{os.pathsep}{folder / 'generated'}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_SYSTEM": os.devnull,
@@ -51,7 +53,11 @@ class Clone:
             "PIP_FIND_LINKS": str(WHEELS),
             "PIP_CONFIG_FILE": os.devnull,
         }
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
 
     def git(self, *arguments: str) -> str:
         done = self.run("git", *arguments)
@@ -77,12 +83,19 @@ class Clone:
         assert done.returncode == 0, done.stderr
 
 
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The clone that every test copies."""
     folder = tmp_path_factory.mktemp("release") / "neptun"
     shutil.copytree(ROOT, folder, ignore=IGNORED)
     shutil.copy(ROOT / ".gitignore", folder)
+    shutil.copytree(
+        ROOT / "tests" / "portability", folder / "tests" / "portability", ignore=shutil.ignore_patterns(".*")
+    )
     clone = Clone(folder)
     makefile = folder / "Makefile"
     kept = re.sub(r"^(check|test):.*\n(\t.*\n)*", "", makefile.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -96,6 +109,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone.write("api_snapshot")
     shutil.copy(folder / "api" / "python.txt", folder / "api" / "released.txt")
     shutil.copy(spec, folder / "api" / "released.yaml")
+    (folder / "api" / "contracts.txt").write_text(f"1.0.0 {sha256(spec)}\n", encoding="utf-8")
     clone.git("init", "--quiet", "--initial-branch=main")
     clone.commit()
     clone.git("tag", "v0.1.0")
@@ -136,6 +150,18 @@ def break_the_contract(clone: Clone) -> None:
     clone.commit()
 
 
+def release_elsewhere(clone: Clone, kind: str, name: str) -> None:
+    """The contract changes here, and its next version has been released from another branch."""
+    contracts = clone.folder / "api" / "contracts.txt"
+    clone.git("checkout", "--quiet", "-b", "other")
+    contracts.write_text(f"{contracts.read_text(encoding='utf-8')}2.0.0 {'0' * 64}\n", encoding="utf-8")
+    clone.commit()
+    clone.git(kind, name)
+    clone.git("checkout", "--quiet", "main")
+    clone.git("branch", "--quiet", "-D", "other")
+    break_the_contract(clone)
+
+
 def forget_what_was_released(clone: Clone) -> None:
     clone.git("rm", "--quiet", "api/released.txt")
     clone.commit()
@@ -151,7 +177,7 @@ def changed(path: str, old: str, new: str) -> Callable[[Clone], None]:
 
 def as_a_patch(make: Callable[[Clone], None]) -> Callable[[Clone], None]:
     def make_both(clone: Clone) -> None:
-        changed("CHANGELOG.md", HEADING, "## [0.1.1] - 2026-01-01")(clone)
+        changed("CHANGELOG.md", HEADING, f"## [0.1.1] - {date.today()}")(clone)
         make(clone)
 
     return make_both
@@ -176,7 +202,7 @@ MISTAKES = {
     ),
     "a version that was released": Mistake(nothing, r"the tag v0\.1\.0 exists", "0.1.0"),
     "a version below the released one": Mistake(
-        changed("CHANGELOG.md", HEADING, "## [0.0.9] - 2026-01-01"), r"0\.0\.9 is not above 0\.1\.0", "0.0.9"
+        changed("CHANGELOG.md", HEADING, f"## [0.0.9] - {date.today()}"), r"0\.0\.9 is not above 0\.1\.0", "0.0.9"
     ),
     "a CHANGELOG without the version": Mistake(nothing, r"has no section `## \[0\.3\.0\] - ", "0.3.0"),
     "a CHANGELOG without a date": Mistake(
@@ -184,6 +210,28 @@ MISTAKES = {
     ),
     "a CHANGELOG with a date that is none": Mistake(
         changed("CHANGELOG.md", HEADING, f"## [{VERSION}] - 2026-02-30"), r"the section of 0\.2\.0 has no date"
+    ),
+    "a CHANGELOG that was written long ago": Mistake(
+        changed("CHANGELOG.md", HEADING, f"## [{VERSION}] - {date.today() - timedelta(days=8)}"),
+        r"the section of 0\.2\.0 has a date 8 days ago; write today's: `## \[0\.2\.0\] - ",
+    ),
+    "a CHANGELOG with a day to come": Mistake(
+        changed("CHANGELOG.md", HEADING, f"## [{VERSION}] - {date.today() + timedelta(days=2)}"),
+        r"the section of 0\.2\.0 has a date in the future; write today's",
+    ),
+    "nobody who commits": Mistake(
+        lambda clone: [
+            clone.environment.pop(name) for name in list(clone.environment) if name.startswith("GIT_COMMITTER")
+        ],
+        r"git does not know who commits; set it: git config user\.name and user\.email",
+    ),
+    "a contract that was released with other bytes, in a tag": Mistake(
+        lambda clone: release_elsewhere(clone, "tag", "v9"),
+        r"contract 2\.0\.0 was released with other bytes, as api/contracts\.txt of refs/tags/v9 says; raise info",
+    ),
+    "a contract that was released with other bytes, on a branch": Mistake(
+        lambda clone: release_elsewhere(clone, "branch", "stable"),
+        r"contract 2\.0\.0 was released with other bytes, as api/contracts\.txt of refs/heads/stable says",
     ),
     "a CHANGELOG without a change": Mistake(
         changed("CHANGELOG.md", "- Something.\n", ""), r"the section of 0\.2\.0 lists no change"
@@ -253,6 +301,80 @@ def test_a_release_with_a_mistake_is_refused_and_leaves_nothing_behind(mistake: 
     assert not (clone.folder / "dist").exists()
 
 
+SETSID = f'{sys.executable} -c \'import os, time; os.setsid(); open("began", "w").close(); time.sleep(600)\''
+MOMENTS: dict[str, tuple[int, Callable[[Path], bool]]] = {
+    "Ctrl-C during the checks": (signal.SIGINT, lambda folder: (folder / "began").exists()),
+    "a system that shuts down during the checks": (signal.SIGTERM, lambda folder: (folder / "began").exists()),
+    "a terminal that is closed during the checks": (signal.SIGHUP, lambda folder: (folder / "began").exists()),
+    "Ctrl-C before the checks": (signal.SIGINT, lambda folder: "0.2.0" in text_of(folder / "neptun_sdk/_version.py")),
+    "a system that shuts down during the build": (
+        signal.SIGTERM,
+        lambda folder: "0.2.0" in text_of(folder / "api" / "released.txt"),
+    ),
+}
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Return the commands of the processes that work in a folder."""
+    found: list[str] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == folder:
+                found.append((process / "cmdline").read_text(encoding="utf-8"))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_leaves_every_file_as_it_was_and_no_process(moment: str, clone: Clone) -> None:
+    """The checks have a process with a session of its own, as tests do: it must end too."""
+    number, came = MOMENTS[moment]
+    if "during the checks" in moment:
+        changed("Makefile", CHECKS, f"{CHECKS}\t@{SETSID}\n")(clone)
+        (clone.folder / ".git" / "info" / "exclude").write_text("began\n", encoding="utf-8")
+    before = (clone.git("rev-parse", "HEAD"), clone.git("tag"), clone.git("status", "--porcelain"))
+    command = [sys.executable, "scripts/release.py", VERSION]
+    with subprocess.Popen(
+        command, cwd=clone.folder, env=clone.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as release:
+        until = time.monotonic() + 120
+        while not came(clone.folder) and release.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        release.send_signal(number)
+        stdout, stderr = release.communicate(timeout=120)
+    name = signal.Signals(number).name
+    line = f"release: stopped by {name}; nothing was released, and every file is as it was.\n"
+    assert (stdout, stderr, release.returncode) == ("", line, 128 + number)
+    assert (clone.git("rev-parse", "HEAD"), clone.git("tag"), clone.git("status", "--porcelain")) == before
+    assert processes_in(clone.folder) == []
+    assert not (clone.folder / "dist").exists()
+
+
+def test_a_release_that_was_killed_before_its_tag_is_finished(clone: Clone) -> None:
+    """As it is after SIGKILL, which nothing can catch: the commit is there, and the tag is not."""
+    clone.replace("neptun_sdk/_version.py", "0.1.0", VERSION)
+    clone.git("commit", "--all", "--quiet", "--message", f"Release {VERSION}")
+    released = clone.git("rev-parse", "HEAD")
+    done = clone.release()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Released 0.2.0: committed, and tagged v0.2.0. Nothing is published yet.")
+    assert clone.git("rev-parse", "HEAD") == clone.git("rev-parse", "v0.2.0^{commit}") == released
+    assert len(list((clone.folder / "dist").iterdir())) == 3
+
+
+def test_files_that_a_killed_release_left_are_named_with_what_puts_them_back(clone: Clone) -> None:
+    clone.replace("neptun_sdk/_version.py", "0.1.0", "0.2.0")
+    assert re.search(
+        r"If a release that was killed has left them: git checkout HEAD -- neptun_sdk/_version\.py ",
+        clone.release().stderr,
+    )
+
+
 def test_a_file_that_changes_during_the_tests_is_refused_and_kept(clone: Clone) -> None:
     """What was tested would not be what is released; and the change is somebody's work."""
     changed("Makefile", CHECKS, f"{CHECKS}\t@echo Mine > README.md\n")(clone)
@@ -271,10 +393,12 @@ def test_a_release_checks_builds_tries_commits_and_tags(clone: Clone) -> None:
     assert done.returncode == 0, done.stderr
 
     built = ["dist/neptun_sdk-0.2.0-py3-none-any.whl", "dist/neptun_sdk-0.2.0.tar.gz"]
-    assert sorted(f"dist/{file.name}" for file in (clone.folder / "dist").iterdir()) == built
+    of_contract = "dist/neptun-contract-2.0.0.tar.gz"
+    assert sorted(f"dist/{file.name}" for file in (clone.folder / "dist").iterdir()) == sorted([of_contract, *built])
     assert done.stdout == (
         "Released 0.2.0: committed, and tagged v0.2.0. Nothing is published yet. To publish:\n"
         f"  git push origin HEAD v0.2.0\n  twine upload {' '.join(built)}\n"
+        f"and attach {of_contract} to the release of the tag, for clients in other languages.\n"
     )
     assert clone.git("status", "--porcelain") == ""
     assert clone.git("log", "--format=%s", "-1") == "Release 0.2.0\n"
@@ -287,4 +411,11 @@ def test_a_release_checks_builds_tries_commits_and_tags(clone: Clone) -> None:
     assert 'CONTRACT = "2.0.0+' in text["neptun_sdk/_contract.py"]
     assert text["api/released.yaml"] == text["openapi.yaml"]
     assert text["api/released.txt"] == text["api/python.txt"]
+    assert text["api/contracts.txt"].splitlines()[-1] == f"2.0.0 {sha256(clone.folder / 'openapi.yaml')}"
+    section = text["api/CHANGELOG.md"].split("## ")[1]
+    assert section.startswith(f"2.0.0 - {date.today()}\n\n- **major** components: ")
+    assert "from `neptun-session` to `neptun`" in section
+    with tarfile.open(clone.folder / of_contract) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"openapi.yaml", "openapi-3.1.yaml", "CHANGELOG.md", "LICENSE", "run.py", "vectors/README.md"} <= names
     assert text["api/python.txt"].startswith("# The public Python interface of neptun-sdk 0.2.0,")

@@ -97,12 +97,23 @@ def test_every_error_body_is_one_of_the_contract() -> None:
     schema = {**load_spec()["components"]["schemas"]["ErrorBody"], "components": load_spec()["components"]}
     blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", markdown(load_spec()), re.S)]
     errors = [block for block in blocks if "statusCode" in block]
-    assert sorted({error["statusCode"] for error in errors}) == [400, 401, 403, 404, 500]
+    assert sorted({error["statusCode"] for error in errors}) == [400, 401, 403, 404, 429, 500]
     for error in errors:
         OAS30Validator(schema).validate(error)
     named = [error["data"]["issues"][0]["path"] for error in errors if error["statusCode"] == 400]
     assert ["project_type"] in named
     assert ["source_type"] in named
+
+
+def test_an_error_without_an_example_gets_one_of_its_status() -> None:
+    """An operation that is added needs none: what a 400 says follows from the fields of its request."""
+    document = copy.deepcopy(load_spec())
+    for response in document["components"]["responses"].values():
+        del response["content"]["application/json"]["examples"]
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", markdown(document), re.S)]
+    errors = {block["statusCode"]: block for block in blocks if "statusCode" in block}
+    assert errors[401] == {"statusCode": 401, "message": "Unauthorized (invalid or missing session)"}
+    assert errors[400]["data"]["issues"][0]["path"] in (["project_type"], ["source_type"])
 
 
 def test_looking_at_it_changes_nothing_for_a_test_that_runs(neptun: Sandbox) -> None:

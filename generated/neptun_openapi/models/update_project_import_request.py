@@ -16,7 +16,8 @@ class UpdateProjectImportRequest:
     """The fields of an import to change; what is left out stays as it is.
 
     Attributes:
-        source_type (str | Unset): Type of the import source (e.g., 'github') Example: github.
+        source_type (str | Unset): Type of the import source. Known: `github`, `local_folder`,
+            `github_repository_installation`, `public_github_repository_url`; the server may take others. Example: github.
         source_path (str | Unset): Path or identifier for the import source Example: username/repository.
         title (str | Unset): Title of the import
         description (str | Unset): Description of the import

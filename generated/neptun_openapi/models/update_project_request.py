@@ -18,8 +18,10 @@ class UpdateProjectRequest:
     Attributes:
         name (str | Unset): The updated name of the project
         description (str | Unset): The updated description of the project
-        project_type (str | Unset): The updated type of the project Example: web-site.
-        programming_language (str | Unset): The updated main programming language Example: typescript.
+        project_type (str | Unset): The updated type of the project. Known: `web-site`, `web-service`, `web-app`; the
+            server may take others. Example: web-site.
+        programming_language (str | Unset): The updated main programming language. Known: `typescript`, `javascript`,
+            `php`, `go`, `python`, `java`, `kotlin`, `ruby`, `elixir`; the server may take others. Example: typescript.
     """
 
     name: str | Unset = UNSET
