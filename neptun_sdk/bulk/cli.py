@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from neptun_sdk import NeptunClient
 from neptun_sdk._http.deadline import monotonic
 from neptun_sdk.arguments import environment
-from neptun_sdk.bulk.journal import Content
+from neptun_sdk.bulk.content import Content
 from neptun_sdk.bulk.progress import show_progress
 from neptun_sdk.bulk.rows import CLEAR, FORMATS, InputError, Rows
 from neptun_sdk.bulk.run import BulkRun, bulk_update
@@ -141,7 +141,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="send from the workers of this Dask cluster, such as tcp://host:8786"
     )
+    parser.add_argument(
+        "--max-retries", metavar="N", type=_retries, help="how often a request that failed is sent again (default: 2)"
+    )
     return parser
+
+
+def _retries(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= 100):
+        raise argparse.ArgumentTypeError(f"must be between 0 and 100, not {text!r}")
+    return int(text)
 
 
 def _word(text: str) -> str:
@@ -261,7 +270,7 @@ def _send(options: argparse.Namespace, stack: ExitStack, signals: _Signals) -> i
     if options.retry_unknown and journal is None:
         raise _NothingStarted("--retry-unknown needs a journal: pass --journal PATH")
     try:
-        client = stack.enter_context(NeptunClient())
+        client = stack.enter_context(NeptunClient()).with_options(max_retries=options.max_retries)
     except ArgumentError as error:
         raise _NothingStarted(f"{error} neptun-bulk takes its settings from the environment.") from None
     dialect = cast("Dialect", environment("NEPTUN_DIALECT") or "documented")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from neptun_sdk.bulk.journal import Content
+from neptun_sdk.bulk.content import Content
 from neptun_sdk.bulk.rows import InputError, Rows
 from neptun_sdk.bulk.updates import Outcome
 

@@ -19,6 +19,7 @@ from neptun_sdk.operations import Operation, Operations
 _encode = json.JSONEncoder(sort_keys=True, default=repr).encode
 
 Status: TypeAlias = Literal["applied", "refused", "unknown", "unsent"]
+Target: TypeAlias = tuple[int, int | None]  # a project, or an import inside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Outcome:
     resent: bool = False
 
 
-def target_of(update: Update) -> tuple[int, int | None]:
+def target_of(update: Update) -> Target:
     """Return what is updated: rows with the same target are sent one after the other."""
     return update.project_id, update.import_id
 

@@ -36,6 +36,7 @@ def settings(neptun: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         monkeypatch.setenv(f"NEPTUN_{name.upper()}", str(getattr(neptun, name)))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("neptun_sdk.bulk.loop.backoff", lambda _: 0.0)
+    monkeypatch.setattr("neptun_sdk.bulk.pace._FIRST_WAIT", 0.0)
 
 
 def write(updates: list[Update], name: str = "rows.csv") -> str:
@@ -60,12 +61,12 @@ def test_every_row_is_applied(neptun: Sandbox, capsys: pytest.CaptureFixture[str
 def test_the_same_command_goes_on(neptun: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(renames(neptun, 5))
     neptun.fail_next(status=500, times=2)
-    assert cli.main([file, "--workers", "1"]) == 1
+    assert cli.main([file, "--workers", "1", "--max-retries", "0"]) == 1
     printed = capsys.readouterr().out
     assert "unknown      2  may have been applied" in printed
     assert "line 2, unknown: update_project(" in printed
     assert "(to be sent again)" in printed
-    assert "To send what is left, run it again:\n  neptun-bulk rows.csv --workers 1\n" in printed
+    assert "To send what is left, run it again:\n  neptun-bulk rows.csv --workers 1 --max-retries 0\n" in printed
     assert cli.main([file]) == 0
     printed = capsys.readouterr().out
     assert "applied      5  3 of them by an earlier run" in printed
@@ -88,7 +89,7 @@ def test_what_was_refused_is_named_by_its_line(neptun: Sandbox, capsys: pytest.C
 def test_unknown_rows_are_sent_once_more(neptun: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(renames(neptun, 4))
     neptun.fail_next(status=500, times=1)
-    assert cli.main([file, "--retry-unknown", "--workers", "1"]) == 0
+    assert cli.main([file, "--retry-unknown", "--workers", "1", "--max-retries", "0"]) == 0
     printed = capsys.readouterr()
     assert "sending 1 unknown row once more" in printed.err
     assert "applied      4\n" in printed.out
@@ -152,7 +153,7 @@ def test_a_dry_run_prints_what_would_be_sent(
 def test_a_dry_run_leaves_out_what_is_done(neptun: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(renames(neptun, 3))
     neptun.fail_next(status=500)
-    cli.main([file, "--workers", "1"])
+    cli.main([file, "--workers", "1", "--max-retries", "0"])
     capsys.readouterr()
     assert cli.main([file, "--dry-run"]) == 0
     printed = capsys.readouterr()
@@ -177,7 +178,7 @@ def test_a_dry_run_refuses_the_journal_of_other_work(
     write(updates[1:])
     assert cli.main(["rows.csv", "--dry-run"]) == 2
     printed = capsys.readouterr()
-    assert "the input is not the one for which the journal rows.csv.journal.jsonl was written" in printed.err
+    assert "the input has changed since the journal rows.csv.journal.jsonl was written" in printed.err
     assert printed.out == ""
 
 
@@ -187,10 +188,10 @@ def test_the_table_says_what_the_journal_says_of_a_run_that_an_exception_ended(
     """What was under way has no outcome, but was sent."""
     written, noted = Journal.outcome, itertools.count(1)
 
-    def full(self: Journal, *arguments: Any) -> None:
+    def full(self: Journal, *arguments: Any, **options: Any) -> None:
         if next(noted) > 5:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written(self, *arguments)
+        written(self, *arguments, **options)
 
     monkeypatch.setattr(Journal, "outcome", full)
     assert cli.main([write(renames(neptun, 300))]) == 1
@@ -230,7 +231,7 @@ def test_standard_input_has_no_journal_but_may_have_one(
 
     pipe()
     neptun.fail_next(status=500)
-    assert cli.main(["-"]) == 1
+    assert cli.main(["-", "--max-retries", "0"]) == 1
     printed = capsys.readouterr()
     assert "1 row of standard input, 8 at once; no journal: it cannot be resumed" in printed.err
     assert "There was no journal, so that this run cannot be resumed" in printed.out
@@ -239,8 +240,8 @@ def test_standard_input_has_no_journal_but_may_have_one(
     assert "--retry-unknown needs a journal" in capsys.readouterr().err
     pipe()
     neptun.fail_next(status=500)
-    assert cli.main(["-", "--journal", "piped.jsonl"]) == 1
-    assert "neptun-bulk - --journal piped.jsonl\n(with the same input)" in capsys.readouterr().out
+    assert cli.main(["-", "--journal", "piped.jsonl", "--max-retries", "0"]) == 1
+    assert "neptun-bulk - --journal piped.jsonl --max-retries 0\n(with the same input)" in capsys.readouterr().out
     pipe()
     assert cli.main(["-", "--journal", "piped.jsonl"]) == 0
 
@@ -532,7 +533,7 @@ def test_a_signal_between_two_passes_stops_the_second(
         return run
 
     monkeypatch.setattr(cli, "bulk_update", interrupted)
-    assert cli.main([write(renames(neptun, 1)), "--workers", "1", "--retry-unknown"]) == 130
+    assert cli.main([write(renames(neptun, 1)), "--workers", "1", "--retry-unknown", "--max-retries=0"]) == 130
     assert len(passes) == 2
     assert len(neptun.requests) == 1, "the second pass was not begun"
     assert "unknown      1  may have been applied" in capfd.readouterr().out
