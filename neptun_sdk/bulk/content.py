@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from neptun_sdk import errors
-from neptun_sdk.bulk.updates import Status, Target
+from neptun_sdk.bulk.updates import FILE_HASH, Status, Target
 from neptun_sdk.bulk.worker import Account
 from neptun_sdk.errors import ArgumentError, NeptunError
 
@@ -127,7 +127,9 @@ class Content:
                     f"the journal {self._path} was written with {name} {before!r}, not {now!r}: use the same settings, "
                     "or another journal. Nothing was sent."
                 )
-        if self.input and input_hash and self.input != input_hash:
+        before, now = self.input or "", input_hash or ""
+        is_comparable = before.startswith(FILE_HASH) == now.startswith(FILE_HASH)
+        if before and now and is_comparable and before != now:
             raise ArgumentError(
                 f"the input has changed since the journal {self._path} was written: restore it, or use another "
                 "journal, which sends every row. Nothing was sent."
@@ -240,7 +242,9 @@ def _is_digest(value: Any) -> bool:
 
 
 def _is_hash(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None)
+    return value is None or (
+        isinstance(value, str) and re.fullmatch(f"({FILE_HASH})?[0-9a-f]{{64}}", value) is not None
+    )
 
 
 def _is_flag(value: Any) -> bool:

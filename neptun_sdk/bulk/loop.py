@@ -25,7 +25,17 @@ from neptun_sdk.bulk.journal import Journal
 from neptun_sdk.bulk.pace import Pace, is_failure
 from neptun_sdk.bulk.targets import Row, Targets
 from neptun_sdk.bulk.under_way import UnderWay
-from neptun_sdk.bulk.updates import Outcome, Status, Update, check, content_of, digest, hash_of, operation_of
+from neptun_sdk.bulk.updates import (
+    FILE_HASH,
+    Outcome,
+    Status,
+    Update,
+    check,
+    content_of,
+    digest,
+    hash_of,
+    operation_of,
+)
 from neptun_sdk.bulk.worker import Result, Task
 from neptun_sdk.call import backoff
 from neptun_sdk.client import NeptunClient
@@ -74,6 +84,7 @@ class Loop:
         self._max_failures = max_failures
         self._window = WINDOW * max_workers
         self._id = uuid.uuid4().hex
+        self._input = updates
         self._updates = iter(updates)
         self._hash = hashlib.sha256()
         self._read = 0
@@ -162,7 +173,8 @@ class Loop:
 
     def _end_input(self, journal: Journal) -> None:
         """Note that the whole input was read, if it is the one that was hashed."""
-        whole = self._hash.hexdigest()
+        is_file = (self._input_hash or "").startswith(FILE_HASH)
+        whole = hash_of(self._input) if is_file else self._hash.hexdigest()
         if self._input_hash in (None, whole):
             journal.end(whole, self._read)
         else:

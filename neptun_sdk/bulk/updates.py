@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from neptun_sdk.arguments import check_fields, check_id, check_sendable
 from neptun_sdk.client import NeptunClient
@@ -19,6 +19,7 @@ from neptun_sdk.operations import Operation, Operations
 _encode = json.JSONEncoder(sort_keys=True, default=repr).encode
 
 Status: TypeAlias = Literal["applied", "refused", "unknown", "unsent"]
+FILE_HASH = "file:"  # how the hash of a file begins: it is not compared with one of updates
 Target: TypeAlias = tuple[int, int | None]  # a project, or an import inside it
 
 
@@ -106,10 +107,14 @@ def check(update: Update, dialect: Dialect, mask: Callable[[str], str] = str) ->
     return fields
 
 
-@cache
 def field_names(operation: Operation[Any]) -> tuple[str, ...]:
     """Return the fields that an operation can set, which are the keywords of the client's method."""
-    parameters = inspect.signature(getattr(NeptunClient, operation.name)).parameters.values()
+    return _keywords(operation.name)
+
+
+@cache
+def _keywords(method: str) -> tuple[str, ...]:
+    parameters = inspect.signature(getattr(NeptunClient, method)).parameters.values()
     return tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
 
 
@@ -134,11 +139,18 @@ def content_of(row: int, update: object) -> bytes:
 
 
 def hash_of(updates: Iterable[Update]) -> str:
-    """Return the hash of an input that can be read again."""
+    """Return the hash of an input that can be read again; of a file, that of its bytes."""
+    if isinstance(updates, _File):
+        return updates.input_hash()
     whole = hashlib.sha256()
     for row, update in enumerate(updates, 1):
         whole.update(content_of(row, update))
     return whole.hexdigest()
+
+
+@runtime_checkable
+class _File(Protocol):
+    def input_hash(self) -> str: ...
 
 
 def digest(content: bytes) -> str:
