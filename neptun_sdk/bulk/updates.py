@@ -48,14 +48,16 @@ class Outcome:
 
     Attributes:
         update: The update.
-        status: ``applied``, ``refused`` (it was not applied), ``unknown`` (it may have been applied) or ``unsent``.
+        status: ``applied``, ``refused`` (it was not applied), ``unknown`` (it may have been applied) or ``unsent``; that
+            is also one for which no connection could be made.
         error: The error of the last attempt, whose ``.applied`` the status follows; ``None`` if there was none. Of an
             earlier run, it is made again from the journal: its class, its text, ``.applied``.
         row: The number of the update in the input, from 1.
         attempts: How many requests this run sent, or tried to.
         earlier: The outcome is that of an earlier run with the same journal; nothing was sent now.
         again: A later run with the same journal sends the update again: it is unsent, a further attempt may show what
-            became of it, or it was refused for a reason that may pass, such as a 429 or the session.
+            became of it, or it was refused for a reason that may pass, such as a 429, the session or a wrong user.
+            Else its outcome is final, an unknown one too, and the next update of the same project or import is sent.
         resent: An earlier run may have applied the update: it was under way when that run ended, or its outcome was
             unknown. It was sent again.
     """

@@ -167,6 +167,9 @@ def test_a_dry_run_leaves_out_what_is_done(neptun: Sandbox, capsys: pytest.Captu
         f"Would send 1 of 3 updates to {neptun.base_url} as user 1 (documented); 2 are done, as "
         "rows.csv.journal.jsonl says. Nothing was sent.\n"
     )
+    Path("rows.csv.journal.jsonl").write_text("", encoding="utf-8")
+    assert cli.main([file, "--dry-run"]) == 0
+    assert "Would send 3 of 3 updates " in capsys.readouterr().err
     Path("rows.csv.journal.jsonl").write_text("no journal\n", encoding="utf-8")
     assert cli.main([file, "--dry-run"]) == 2
     assert "cannot be used as the journal" in capsys.readouterr().err
