@@ -320,8 +320,8 @@ def _write_rejects(options: argparse.Namespace, totals: Totals, rows: Rows, clie
         kept = write_rejects(Path(options.rejects), rows, totals.rejects, parts_of(client)[1].mask)
     except (OSError, InputError) as exc:
         return [f"--rejects {options.rejects} could not be written: {exc}"]
-    number = _counted(len(totals.rejects), "row")
-    return [f"{number} that failed: {options.rejects}{f' (the older file is now {kept})' if kept else ''}"]
+    number, older = _counted(len(totals.rejects), "failed row"), f" (the older file is now {kept})" if kept else ""
+    return [f"{number} in {options.rejects}{older}: correct them there, and run that file."]
 
 
 def _content(journal: Path | None) -> Content | None:
@@ -426,8 +426,9 @@ def _consume(
 
 def _what_next(options: argparse.Namespace, totals: Totals, journal: Path | None) -> list[str]:
     if not totals.again:
-        refused = totals.counts["refused"] + totals.counts["unknown"]
-        return ["Failed rows are not sent again. Correct them, and run them from a separate file."] if refused else []
+        if not totals.failed or options.rejects is not None:
+            return []
+        return ["Failed rows are not sent again. Correct them, and run them from a separate file (see --rejects)."]
     if journal is None:
         return ["There was no journal, so that this run cannot be resumed: pass --journal PATH next time."]
     same = "\n(with the same input)" if options.file == "-" else ""

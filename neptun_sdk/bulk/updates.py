@@ -48,8 +48,8 @@ class Outcome:
 
     Attributes:
         update: The update.
-        status: ``applied``, ``refused`` (it was not applied), ``unknown`` (it may have been applied) or ``unsent``; that
-            is also one for which no connection could be made.
+        status: ``applied``, ``refused`` (it was not applied), ``unknown`` (it may have been applied) or ``unsent``;
+            that is also one for which no connection could be made.
         error: The error of the last attempt, whose ``.applied`` the status follows; ``None`` if there was none. Of an
             earlier run, it is made again from the journal: its class, its text, ``.applied``.
         row: The number of the update in the input, from 1.

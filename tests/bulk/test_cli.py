@@ -86,7 +86,7 @@ def test_what_was_refused_is_named_by_its_line(neptun: Sandbox, capsys: pytest.C
     printed = capsys.readouterr().out
     assert "refused     30  not applied" in printed
     assert re.search("\n  30 \N{MULTIPLICATION SIGN} refused: 404 .*Check the ids: lines 4-33\n", printed)
-    assert "Failed rows are not sent again. Correct them, and run them from a separate file." in printed
+    assert "Failed rows are not sent again. Correct them, and run them from a separate file (see --rejects)." in printed
 
 
 def test_unknown_rows_are_sent_once_more(neptun: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:

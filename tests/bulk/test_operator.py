@@ -223,7 +223,7 @@ def test_reasons_are_grouped_and_rows_that_fail_are_written(neptun: Sandbox, cap
     assert code == 1
     assert "  3 \N{MULTIPLICATION SIGN} refused: 404 " in out
     assert ": lines 4-6\n" in out
-    assert "\n3 rows that failed: rejects.csv\n" in out
+    assert out.endswith("\n3 failed rows in rejects.csv: correct them there, and run that file.\n")
     rejected = Path("rejects.csv")
     assert rejected.stat().st_mode & 0o777 == 0o600
     header, *rows = list(csv.reader(rejected.read_text(encoding="utf-8").splitlines()))
@@ -237,7 +237,7 @@ def test_reasons_are_grouped_and_rows_that_fail_are_written(neptun: Sandbox, cap
     assert "applied      1\nrefused      2" in out
     assert Path("again.csv").read_text(encoding="utf-8").count("\n") == 3
     out = run(capsys, "rejects.csv", "--rejects", "again.csv")[1]
-    assert "2 rows that failed: again.csv (the older file is now again.csv.1)" in out
+    assert "2 failed rows in again.csv (the older file is now again.csv.1): correct them" in out
 
 
 def test_rejects_of_json_lines_and_without_a_secret(neptun: Sandbox, capsys: Printed) -> None:
