@@ -11,7 +11,6 @@ import copy
 import hashlib
 import heapq
 import os
-import time
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -241,7 +240,7 @@ class Loop:
         update = row.update
         ids = (update.project_id,) if update.import_id is None else (update.project_id, update.import_id)
         operation = operation_of(update).name
-        begin_by = time.time() + self._under_way.max_silence
+        begin_by = worker.now() + self._under_way.max_silence
         home = (worker.HOME, os.getpid())
         task = Task(self._id, row.number, row.tasks, operation, ids, row.fields, home, begin_by)
         if not self._under_way.submit(row, task):

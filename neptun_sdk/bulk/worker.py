@@ -6,10 +6,11 @@ the environment there, once.
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from neptun_sdk._http.deadline import monotonic
@@ -66,6 +67,12 @@ class Result:
     usable: bool = True
 
 
+# The time of the day, which other machines have too. freezegun stops `time.time` here, but not in every worker.
+now: Callable[[], float] = (
+    functools.partial(time.clock_gettime, time.CLOCK_REALTIME)
+    if hasattr(time, "clock_gettime")
+    else functools.partial(time.time)
+)
 HOME = uuid.uuid4().hex  # of this interpreter; a child that was forked has the same
 # By process: a child that was forked has the dictionaries of its parent, but must not use its clients.
 _callers: dict[tuple[int, str], NeptunClient] = {}
@@ -106,8 +113,11 @@ def send(account: Account, task: Task) -> Result:
         return Result(held=held)
     try:
         client = _callers.get((os.getpid(), task.run))
-        if time.time() > task.begin_by or (client is None and task.home == (HOME, os.getpid())):
-            raise ArgumentError("the executor began a task when its run had given it up. Nothing was sent by it.")
+        if now() > task.begin_by or (client is None and task.home == (HOME, os.getpid())):
+            raise ArgumentError(
+                "the executor began a task when its run had given it up, or a worker has a wrong clock. Nothing was "
+                "sent by it."
+            )
         client = client or _client(account)
     except ArgumentError as error:
         return Result(ArgumentError(str(error), applied=False), usable=False)
@@ -127,11 +137,11 @@ def retry_after(error: NeptunError) -> float:
 
 def pause(run: str, seconds: float) -> None:
     """Let this process send nothing for a run. The pauses of others that are over are forgotten."""
-    now = monotonic()
+    moment = monotonic()
     for other, until in list(_paused_until.items()):
-        if until < now:
+        if until < moment:
             _paused_until.pop(other, None)
-    _paused_until[run] = max(_paused_until.get(run, 0.0), now + seconds)
+    _paused_until[run] = max(_paused_until.get(run, 0.0), moment + seconds)
 
 
 def _client(account: Account) -> NeptunClient:

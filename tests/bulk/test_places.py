@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -183,7 +182,7 @@ def test_a_task_that_is_begun_too_late_is_not_sent(
     assert in_order(bulk_update(client, named(1), journal=tmp_path / "journal")) == ["applied"]
     fn, (account, task), future = tasks[0]
     future.set_result(Result())
-    monkeypatch.setattr(time, "time", lambda: 0.0)
+    monkeypatch.setattr(worker, "now", lambda: 0.0)
     result = fn(account, task)
     assert "the executor began a task when its run had given it up" in str(result.error), "in this process: by its id"
     assert not result.usable
