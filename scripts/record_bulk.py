@@ -19,8 +19,8 @@ from rich.console import Console
 from neptun_sdk.sandbox import Sandbox
 
 FILE = Path(__file__).parent.parent / "docs" / "tasks" / "bulk.svg"
-COMMAND = ("neptun-bulk", "renames.csv")
-ROWS, COLUMNS, LINES = 3_000, 88, 20
+COMMAND = ("neptun-bulk", "renames.csv", "--rejects", "rejects.csv")
+ROWS, COLUMNS, LINES = 3_000, 100, 22
 MOMENTS = (0.12, 0.38, 0.62, 0.85, 1.0)  # what part of the rows is done
 SECONDS = 1.2  # for each picture; the last one stays longer
 

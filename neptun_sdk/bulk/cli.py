@@ -7,26 +7,30 @@ import importlib
 import io
 import json
 import os
-import shlex
 import signal
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO, cast
 
+import httpx
+
 from neptun_sdk import NeptunClient
 from neptun_sdk._http.deadline import monotonic
-from neptun_sdk.arguments import environment
-from neptun_sdk.bulk.journal import Content
+from neptun_sdk._http.proxies import is_loopback
+from neptun_sdk.arguments import DEFAULT_BASE_URL, environment
+from neptun_sdk.bulk.content import Content
+from neptun_sdk.bulk.options import OptionError, client_of, command, in_words_of_command, parser
 from neptun_sdk.bulk.progress import show_progress
-from neptun_sdk.bulk.rows import CLEAR, FORMATS, InputError, Rows
+from neptun_sdk.bulk.rejects import write_rejects
+from neptun_sdk.bulk.rows import InputError, Rows
 from neptun_sdk.bulk.run import BulkRun, bulk_update
-from neptun_sdk.bulk.summary import Totals, print_summary
-from neptun_sdk.bulk.updates import Update, check, hash_of, operation_of
-from neptun_sdk.bulk.worker import Account, account_of
+from neptun_sdk.bulk.summary import Totals, as_json, print_summary, reason_of
+from neptun_sdk.bulk.updates import Outcome, Update, check, hash_of, operation_of
+from neptun_sdk.bulk.worker import Account, account_of, parts_of
 from neptun_sdk.dialects import DIALECTS
 from neptun_sdk.errors import ArgumentError
 from neptun_sdk.models import Dialect
@@ -35,38 +39,6 @@ _MAX_PROBLEMS = 50  # bad rows that are printed
 _NOT_STARTED = 2
 _BROKEN_PIPE = 141  # what a shell makes of a process that was ended by SIGPIPE
 _WORKERS = 8
-_DESCRIPTION = """\
-Update many Neptun projects and project imports, and lose nothing. What was
-applied is in a journal, and the same command goes on where it ended, however
-it ended."""
-
-_EPILOG = f"""\
-input:
-  CSV: a header, then a row for each update. The columns are project_id;
-  import_id, to update an import of that project; and fields, such as name or
-  source_path. An empty cell leaves a field as it is; {CLEAR} clears a text.
-    project_id,import_id,name,source_path
-    789,,Shop,
-    789,123,,acme/shop
-  JSON Lines: an object on each line, with the same keys. "" clears a text;
-  null, or no key, leaves it as it is.
-    {{"project_id": 789, "import_id": 123, "source_path": "acme/shop"}}
-
-environment:
-  NEPTUN_SESSION_COOKIE, NEPTUN_USER_ID, NEPTUN_BASE_URL, NEPTUN_DIALECT
-  The workers of a cluster need them too: no session is ever sent to them.
-
-exit codes:
-  0         all rows are applied
-  1         some are not
-  2         nothing was started: bad rows, no session, a journal in use
-  130, 143  ended by Ctrl-C, or by SIGTERM
-
-examples:
-  neptun-bulk renames.csv --dry-run   check every row; print what would be sent
-  neptun-bulk renames.csv             send, with renames.csv.journal.jsonl
-  neptun-bulk renames.csv             again: go on after Ctrl-C, a crash, a 401
-  export | neptun-bulk - --journal renames.jsonl --workers 16"""
 
 
 class _NothingStarted(Exception):
@@ -80,7 +52,7 @@ class _Interrupted(BaseException):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; ``arguments`` are those of the command line. Return its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parser().parse_args(given)
+    options = parser().parse_args(given)
     options.arguments = given
     _prepare_streams()
     with ExitStack() as stack:
@@ -95,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _BROKEN_PIPE
             print(f"neptun-bulk: cannot write the output: {exc.strerror}", file=sys.stderr)
             return 1
-        except _NothingStarted as exc:
+        except (_NothingStarted, OptionError) as exc:
             print(f"neptun-bulk: {exc}", file=sys.stderr)
             return _NOT_STARTED
         except _Interrupted:
@@ -113,64 +85,21 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="neptun-bulk",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("file", metavar="FILE", help="the updates, as CSV or JSON Lines; - reads standard input")
-    parser.add_argument("--format", choices=FORMATS, help="what FILE holds (default: jsonl if it begins with a brace)")
-    parser.add_argument(
-        "--clear", metavar="WORD", type=_word, default=CLEAR, help=f"the CSV cell that clears a text (default: {CLEAR})"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="check every row, print what would be sent, and end")
-    parser.add_argument(
-        "--journal", metavar="PATH", help="what was sent, to resume from (default: FILE.journal.jsonl beside FILE)"
-    )
-    parser.add_argument(
-        "--retry-unknown",
-        action="store_true",
-        help="at the end, send once more what may or may not have been applied; a later run with the same journal "
-        "does so in any case",
-    )
-    parser.add_argument(
-        "--workers", metavar="N", type=_positive, help="requests at once (default: 8, or the threads of the cluster)"
-    )
-    parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="send from the workers of this Dask cluster, such as tcp://host:8786"
-    )
-    return parser
-
-
-def _word(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("an empty cell leaves a field as it is; choose a word")
-    return text
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= 10_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 10000")
-    return int(text)
-
-
 # Before anything is sent.
 
 
 def _dry_run(options: argparse.Namespace, stack: ExitStack) -> int:
     """Check every row, and print those that would be sent."""
-    dialect = cast("Dialect", environment("NEPTUN_DIALECT") or "documented")
-    if dialect not in DIALECTS:
-        raise _NothingStarted(f"NEPTUN_DIALECT must be {' or '.join(DIALECTS)}")
+    dialect = _dialect()
     rows, total = _checked_rows(options, stack, dialect)
+    account = _account(options)
     journal = _journal_path(options)
     content: Content | None = None
     if journal is not None and journal.exists():
         try:
             content = Content(journal)
-            content.check(_account(), hash_of(rows))
+            if content.is_binding:
+                content.check(account, hash_of(rows))
         except (ArgumentError, OSError) as exc:
             raise _NothingStarted(_reason(exc)) from None
     unsent = 0
@@ -180,18 +109,34 @@ def _dry_run(options: argparse.Namespace, stack: ExitStack) -> int:
             unsent += 1
             fields = json.dumps(check(update, dialect), ensure_ascii=False)
             print(f"line {line}: {operation_of(update).name} {update}: {fields}")
+    where = f"to {environment('NEPTUN_BASE_URL') or DEFAULT_BASE_URL} ({dialect}), if there were a session"
+    if account is not None:
+        where = _where(account)
     done = f"; {total - unsent:,} are done, as {journal} says" if content else ""
-    print(f"{unsent:,} of {total:,} rows would be sent{done}. Nothing was sent.", file=sys.stderr)
+    print(f"Would send {unsent:,} of {_counted(total, 'update')} {where}{done}. Nothing was sent.", file=sys.stderr)
+    for note in _notes(options, rows):
+        print(note, file=sys.stderr)
     return 0
 
 
-def _account() -> Account | None:
+def _dialect() -> Dialect:
+    dialect = cast("Dialect", environment("NEPTUN_DIALECT") or "documented")
+    if dialect not in DIALECTS:
+        raise _NothingStarted(f"NEPTUN_DIALECT must be {' or '.join(DIALECTS)}")
+    return dialect
+
+
+def _account(options: argparse.Namespace) -> Account | None:
     """Return the account of the environment, if it has one: to look, no session is needed."""
     try:
-        with NeptunClient() as client:
+        with client_of(options) as client:
             return account_of(client)
     except ArgumentError:
         return None
+
+
+def _where(account: Account) -> str:
+    return f"to {account.base_url} as user {account.user_id} ({account.dialect})"
 
 
 def _checked_rows(options: argparse.Namespace, stack: ExitStack, dialect: Dialect) -> tuple[Rows, int]:
@@ -204,7 +149,9 @@ def _checked_rows(options: argparse.Namespace, stack: ExitStack, dialect: Dialec
             file = cast("BinaryIO", sys.stdin.buffer)
         else:
             file = stack.enter_context(open(options.file, "rb"))  # noqa: SIM115 - the stack closes it
-        rows = Rows(file, options.format, clear=options.clear)
+        rows = Rows(
+            file, options.format, clear=options.clear, delimiter=options.delimiter, ignore=options.ignore_columns
+        )
         total = bad = 0
         problems: list[str] = []
         for line, update in rows.lines():
@@ -237,6 +184,14 @@ def _problem(update: Update | str, dialect: Dialect) -> str:
     return ""
 
 
+def _notes(options: argparse.Namespace, rows: Rows) -> list[str]:
+    """Return what was recognised in the input without being said."""
+    if rows.form == "csv" and rows.delimiter != "," and not options.delimiter:
+        what = {";": "semicolons", "\t": "tabs"}[rows.delimiter]
+        return [f"{_input_name(options)} is read as CSV separated by {what}."]
+    return []
+
+
 def _input_name(options: argparse.Namespace) -> str:
     return "standard input" if options.file == "-" else str(options.file)
 
@@ -246,6 +201,19 @@ def _journal_path(options: argparse.Namespace) -> Path | None:
         return Path(options.journal)
     # A pipe has no place beside it, by whatever name it is given.
     return Path(f"{options.file}.journal.jsonl") if Path(options.file).is_file() else None
+
+
+def _check_options(options: argparse.Namespace, journal: Path | None) -> None:
+    if options.journal in ("-", ""):
+        raise _NothingStarted("--journal needs a file: standard output keeps nothing to resume from")
+    if options.retry_unknown and journal is None:
+        raise _NothingStarted("--retry-unknown needs a journal: pass --journal PATH")
+    if options.rejects is not None:
+        used = [Path(options.file), *([journal] if journal else [])]
+        if Path(options.rejects).resolve() in [path.resolve() for path in used]:
+            raise _NothingStarted("--rejects must be another file than the input and the journal")
+        if not Path(options.rejects).absolute().parent.is_dir():
+            raise _NothingStarted(f"--rejects {options.rejects}: there is no such folder")
 
 
 # Sending.
@@ -258,46 +226,102 @@ def _send(options: argparse.Namespace, stack: ExitStack, signals: _Signals) -> i
     except ModuleNotFoundError:
         raise _NothingStarted("it needs tqdm, which comes with the extra: neptun-sdk[bulk]") from None
     journal = _journal_path(options)
-    if options.retry_unknown and journal is None:
-        raise _NothingStarted("--retry-unknown needs a journal: pass --journal PATH")
+    _check_options(options, journal)
     try:
-        client = stack.enter_context(NeptunClient())
+        client = stack.enter_context(client_of(options))
     except ArgumentError as error:
-        raise _NothingStarted(f"{error} neptun-bulk takes its settings from the environment.") from None
-    dialect = cast("Dialect", environment("NEPTUN_DIALECT") or "documented")
-    rows, total = _checked_rows(options, stack, dialect)
+        raise _NothingStarted(in_words_of_command(str(error))) from None
+    account = account_of(client)
+    rows, total = _checked_rows(options, stack, account.dialect)
     executor, workers = _executor(options, stack)
-    where = f"; journal: {journal}" if journal else "; no journal: it cannot be resumed"
-    print(f"{_counted(total, 'row')} of {_input_name(options)}, {workers} at once{where}", file=sys.stderr)
+    if not options.quiet:
+        what = f"Sending {_counted(total, 'update')} {_where(account)}, {workers} at once."
+        where = f"Journal: {journal}" if journal else "No journal: it cannot be resumed."
+        with suppress(OSError):  # whoever reads it has seen enough
+            print("\n".join([what, *_notes(options, rows), where]), file=sys.stderr, flush=True)
+    _ask(options, account)
 
     def begin() -> BulkRun:
-        return bulk_update(client, rows, journal=journal, max_workers=workers, executor=executor)
+        return bulk_update(
+            client,
+            rows,
+            journal=journal,
+            max_workers=workers,
+            executor=executor,
+            max_outage=options.max_outage,
+            max_failures=options.max_failures,
+        )
 
     started = monotonic()
     try:
         run = stack.enter_context(begin())
     except (ArgumentError, OSError) as exc:
         raise _NothingStarted(_reason(exc)) from None
-    totals = Totals(total)
+    totals = Totals(total, keeps_rejects=options.rejects is not None)
+    show = _row_printer(rows) if options.json_lines else None
     problem = ""
     try:
-        _consume(run, totals, signals)
+        _consume(run, totals, signals, options, show)
         if options.retry_unknown and totals.counts["unknown"] and not run.ended_by and not signals.number:
             print(f"sending {_counted(totals.counts['unknown'], 'unknown row')} once more", file=sys.stderr)
             run.close()
             run = stack.enter_context(begin())
             totals.begin_again()
-            _consume(run, totals, signals)
+            _consume(run, totals, signals, options, show)
     except (ArgumentError, InputError, OSError) as exc:
         problem = _reason(exc)
     run.close()
     if problem:
         totals.recount(_content(journal))
     seconds, problem = monotonic() - started, problem or _reason(run.ended_by)
-    print_summary(totals, rows, seconds=seconds, problem=problem, journal=journal, resume=_how_to_resume(options))
-    if signals.number:
-        return signals.exit_code
-    return 0 if totals.counts["applied"] == total and not problem else 1
+    rejects = _write_rejects(options, totals, rows, client)
+    code = 0 if totals.counts["applied"] == total and not problem else 1
+    code = signals.exit_code if signals.number else code
+    if options.json:
+        found = as_json(totals, rows, seconds=seconds, problem=problem)
+        known = {"server": account.base_url, "user_id": account.user_id, "dialect": account.dialect}
+        files = {"journal": str(journal) if journal else None, "rejects": options.rejects if rejects else None}
+        print(json.dumps({**known, **files, **found, "exit_code": code}, ensure_ascii=False))
+    elif code or not options.quiet:
+        notes = [*rejects, *_what_next(options, totals, journal)]
+        print_summary(totals, rows, seconds=seconds, problem=problem, journal=journal, notes=notes)
+    return code
+
+
+def _ask(options: argparse.Namespace, account: Account) -> None:
+    """Ask once, on a terminal, before the updates of another machine are sent."""
+    is_local = is_loopback(httpx.URL(account.base_url).host)
+    if options.yes or is_local or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise _NothingStarted("nothing was sent")
+
+
+def _row_printer(rows: Rows) -> Callable[[Outcome], None]:
+    """Return what prints a JSON object for each row that has come to its end."""
+    lines = rows.remember_lines()
+
+    def show(outcome: Outcome) -> None:
+        update = outcome.update
+        known = {"line": lines.pop(outcome.row, None), "row": outcome.row, "project_id": update.project_id}
+        facts = {name: getattr(outcome, name) for name in ("status", "again", "earlier", "resent", "attempts")}
+        error = None if outcome.error is None else reason_of(outcome)
+        print(json.dumps({**known, "import_id": update.import_id, **facts, "error": error}, ensure_ascii=False))
+
+    return show
+
+
+def _write_rejects(options: argparse.Namespace, totals: Totals, rows: Rows, client: NeptunClient) -> list[str]:
+    """Write the rows that failed for good, if that was asked for; return what to say of it."""
+    if not totals.rejects:
+        return []
+    try:
+        kept = write_rejects(Path(options.rejects), rows, totals.rejects, parts_of(client)[1].mask)
+    except (OSError, InputError) as exc:
+        return [f"--rejects {options.rejects} could not be written: {exc}"]
+    number, older = _counted(len(totals.rejects), "failed row"), f" (the older file is now {kept})" if kept else ""
+    return [f"{number} in {options.rejects}{older}: correct them there, and run that file."]
 
 
 def _content(journal: Path | None) -> Content | None:
@@ -332,10 +356,11 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _reason(exc: BaseException | None) -> str:
-    """Return the text of an error; of the system's, what could not be done to which file."""
+    """Return the text of an error; of the system's, what could not be done to which file, and what to do."""
     if isinstance(exc, OSError) and exc.filename is not None:
-        return f"cannot use {exc.filename}: {exc.strerror}"
-    return "" if exc is None else str(exc)
+        elsewhere = "Or keep the journal elsewhere: copy it, if there is one, and pass --journal ELSEWHERE."
+        return f"cannot use {exc.filename}: {exc.strerror}. Mend that, and run again. {elsewhere}"
+    return "" if exc is None else in_words_of_command(str(exc))
 
 
 class _Signals:
@@ -379,9 +404,15 @@ class _Signals:
             os.write(2, b"\nneptun-bulk: finishing what is under way (a second time ends at once)\n")
 
 
-def _consume(run: BulkRun, totals: Totals, signals: _Signals) -> None:
+def _consume(
+    run: BulkRun,
+    totals: Totals,
+    signals: _Signals,
+    options: argparse.Namespace,
+    show: Callable[[Outcome], None] | None,
+) -> None:
     """Take every outcome of a run, and show how far it is."""
-    with show_progress(totals) as progress:
+    with show_progress(totals, quiet=options.quiet) as progress:
         signals.run = run
         if signals.number:  # it came before the run was known
             run.stop()
@@ -389,11 +420,16 @@ def _consume(run: BulkRun, totals: Totals, signals: _Signals) -> None:
             totals.add(outcome)
             if outcome.status != "unsent":
                 progress.show(totals)
+            if show is not None:
+                show(outcome)
 
 
-def _how_to_resume(options: argparse.Namespace) -> str:
-    if _journal_path(options) is None:
-        return "There was no journal, so that this run cannot be resumed: pass --journal PATH next time."
-    command = shlex.join(["neptun-bulk", *options.arguments])
+def _what_next(options: argparse.Namespace, totals: Totals, journal: Path | None) -> list[str]:
+    if not totals.again:
+        if not totals.failed or options.rejects is not None:
+            return []
+        return ["Failed rows are not sent again. Correct them, and run them from a separate file (see --rejects)."]
+    if journal is None:
+        return ["There was no journal, so that this run cannot be resumed: pass --journal PATH next time."]
     same = "\n(with the same input)" if options.file == "-" else ""
-    return f"To send what is left, run it again:\n  {command}{same}"
+    return [f"To send what is left, run it again:\n  {command(options.arguments)}{same}"]

@@ -4,57 +4,31 @@ The first line is the header. A row is sent only when a line ``{"sending": [[row
 disk. Once its outcome is final, it has a line of its own, which is written before the outcome is yielded, and is on
 disk soon after. So after a crash, or a ``kill -9``, the rows that may have been sent without an outcome are those
 that a ``sending`` line names last: at most the window. A row without a line, or whose line says ``unsent``, was not
-sent. The last line of a row counts.
+sent. The last line of a row counts. Each line ends in a checksum (`neptun_sdk.bulk.content`).
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
-import json
 import os
+import stat
 import sys
 import weakref
-from array import array
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from neptun_sdk import errors
 from neptun_sdk._version import __version__
-from neptun_sdk.bulk.updates import Outcome, Status
+from neptun_sdk.bulk.content import FORMAT, Content, Entry, encode_line
+from neptun_sdk.bulk.updates import Outcome, Target
 from neptun_sdk.bulk.worker import Account
-from neptun_sdk.errors import ArgumentError, NeptunError
+from neptun_sdk.errors import ArgumentError
 
-FORMAT = "neptun-bulk journal 1"
-_encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
-_START = f'{{"journal":"{FORMAT}"'.encode()
 _LOCKED_BYTE = 2**40  # Windows locks a range of bytes, which others cannot read then: one far behind the end
 _open: weakref.WeakSet[Journal] = weakref.WeakSet()
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a journal knows of a row.
-
-    Attributes:
-        status: As in `Outcome`; of a row that was about to be sent and has no outcome, ``unknown``.
-        digest: The digest of its update.
-        again: Whether a later run sends it again.
-        error: The error that its line names.
-    """
-
-    status: Status
-    digest: str
-    again: bool
-    error: NeptunError | None = None
-
-    @property
-    def maybe_applied(self) -> bool:
-        """Whether the update may have been applied."""
-        return self.status == "unknown"
 
 
 class Journal:
@@ -73,17 +47,24 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str], account: Account, input_hash: str | None, window: int) -> None:
         self._path = Path(path)
+        _check_regular(self._path)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
-        self._fd = os.open(self._path, flags, 0o644)
+        self._fd = os.open(self._path, flags, 0o600)  # errors quote values
         self._close = weakref.finalize(self, os.close, self._fd)
         self._lines: list[bytes] = []
         try:
             self._lock()
-            self._content = Content(self._path)
+            self._content = content = Content(self._path)
+            size = content.size  # without a last line that is torn
+            if content.is_binding:
+                content.check(account, input_hash)
+            elif content.header:
+                size = 0  # nothing in it is known of any row: begin again, perhaps for another server or user
             with self._named():
-                os.ftruncate(self._fd, self._content.size)  # without a last line that is torn
-            self._size = self._synced = self._content.size
-            self._content.check(account, input_hash)
+                os.ftruncate(self._fd, size)
+            self._size = self._synced = size
+            if not size:
+                self._content = Content(self._path)
             _open.add(self)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             if not self._size:
@@ -100,12 +81,21 @@ class Journal:
         """Return what earlier runs have written about a row; ``None`` if it was not sent."""
         return self._content.entry(row)
 
+    def done_after(self, row: int, target: Target) -> int | None:
+        """Return a later row of the same target that an earlier run has brought to its end, if there is one."""
+        return self._content.done_after(row, target)
+
+    @property
+    def has_applied(self) -> bool:
+        """Whether an earlier run has applied a row."""
+        return self._content.has_applied
+
     def sending(self, rows: list[tuple[int, str]]) -> None:
         """Note that these rows, with their digests, are about to be sent."""
         self._add({"sending": rows})
 
-    def outcome(self, outcome: Outcome, digest: str) -> None:
-        """Note the outcome of a row."""
+    def outcome(self, outcome: Outcome, digest: str, *, runs: int = 0, size: int | None = None) -> None:
+        """Note the outcome of a row. `Entry` says what ``runs`` and ``size`` are."""
         update, error = outcome.update, outcome.error
         line: dict[str, Any] = {"row": outcome.row, "status": outcome.status, "project_id": update.project_id}
         if update.import_id is not None:
@@ -116,6 +106,10 @@ class Journal:
             line["again"] = True
         if outcome.resent:
             line["resent"] = True
+        if runs:
+            line["runs"] = runs
+        if size is not None:
+            line["size"] = size
         self._add({**line, "attempts": outcome.attempts, "digest": digest})
 
     def end(self, input_hash: str, rows: int) -> None:
@@ -161,7 +155,7 @@ class Journal:
         self._close()
 
     def _add(self, line: Mapping[str, Any]) -> None:
-        self._lines.append(_encode(line).encode() + b"\n")
+        self._lines.append(encode_line(line))
 
     def _lock(self) -> None:
         """Lock the file. The system ends the lock with the process, however that ends."""
@@ -178,6 +172,13 @@ class Journal:
             raise ArgumentError(
                 f"another run is using the journal {self._path}: wait until it ends, or use another journal. "
                 "Nothing was sent."
+            ) from None
+        except OSError as exc:
+            if exc.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
+                raise
+            raise ArgumentError(
+                f"the file system of the journal {self._path} cannot lock files ({exc.strerror}): use another journal, "
+                "on a local disk. Nothing was sent."
             ) from None
 
     @contextmanager
@@ -212,101 +213,13 @@ class Journal:
                 os.close(folder)
 
 
-class Content:
-    """What a journal holds, read without a lock. It remembers where the line of each row is: eight bytes a row.
-
-    Raises:
-        ArgumentError: The file is not a journal, or is damaged.
-        OSError: The file cannot be read.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.header: dict[str, Any] = {}
-        self.input: str | None = None  # the hash of the whole input
-        self.size: int = 0  # without a last line that is torn
-        self._path = path
-        self._offsets = array("q")  # by row; -1: it has no line
-        self._unfinished: dict[int, str] = {}
-        self._file = open(path, "rb")  # noqa: SIM115 - closed by the finalizer
-        weakref.finalize(self, self._file.close)
-        for number, (offset, line) in enumerate(self._complete_lines(), 1):
-            try:
-                self._read(offset, line)
-            except (KeyError, TypeError, ValueError):
-                raise self._damaged(number) from None
-
-    def entry(self, row: int) -> Entry | None:
-        """Return what is known of a row; ``None`` if it was not sent."""
-        if row in self._unfinished:
-            return Entry("unknown", self._unfinished[row], again=True)
-        if row > len(self._offsets) or self._offsets[row - 1] < 0:
-            return None
-        self._file.seek(self._offsets[row - 1])
-        line = json.loads(self._file.readline())
-        if line["status"] == "unsent":
-            return None
-        return Entry(line["status"], line["digest"], bool(line.get("again")), _error(line.get("error")))
-
-    def check(self, account: Account | None, input_hash: str | None) -> None:
-        """Refuse a journal that belongs to other work. What is ``None`` is not known, and not checked."""
-        for name in ("base_url", "user_id", "dialect") if account and self.header else ():
-            before, now = self.header.get(name), getattr(account, name)
-            if before != now:
-                raise ArgumentError(
-                    f"the journal {self._path} was written with {name} {before!r}, not {now!r}: use the same settings, "
-                    "or another journal. Nothing was sent."
-                )
-        if self.input and input_hash and self.input != input_hash:
-            raise ArgumentError(
-                f"the input is not the one for which the journal {self._path} was written: pass that input again, or "
-                "use another journal, which sends every row. Nothing was sent."
-            )
-
-    def _complete_lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the offset of each line and what it holds. A last line that is torn is left out."""
-        length = os.fstat(self._file.fileno()).st_size
-        for number, raw in enumerate(self._file, 1):
-            try:
-                line = json.loads(raw) if raw.endswith(b"\n") else None
-            except ValueError:
-                line = None
-            end = self.size + len(raw)
-            if not isinstance(line, dict):
-                if end == length and (number > 1 or raw == _START[: len(raw)] or raw.startswith(_START)):
-                    return
-                raise self._damaged(number)
-            yield self.size, cast("dict[str, Any]", line)
-            self.size = end
-
-    def _read(self, offset: int, line: dict[str, Any]) -> None:
-        if not self.header:
-            if line["journal"] != FORMAT:
-                raise ValueError(FORMAT)
-            self.header = line
-            self.input = line["input"]
-        elif "end" in line:
-            self.input = line["input"]
-        elif "sending" in line:
-            self._unfinished.update(line["sending"])
-        elif "row" in line:
-            row, _, _ = int(line["row"]), line["status"], line["digest"]
-            self._unfinished.pop(row, None)
-            self._offsets.extend([-1] * (row - len(self._offsets)))
-            self._offsets[row - 1] = offset
-
-    def _damaged(self, number: int) -> ArgumentError:
-        what = "it is not a journal of this version" if number == 1 else f"line {number} is no line of a journal"
-        return ArgumentError(f"{self._path} cannot be used as the journal: {what}. Use another file. Nothing was sent.")
-
-
-def _error(recorded: Mapping[str, Any] | None) -> NeptunError | None:
-    """Make an error again from what a line says of it."""
-    if recorded is None:
-        return None
-    error_class: Any = getattr(errors, str(recorded["class"]), NeptunError)
-    if not (isinstance(error_class, type) and issubclass(error_class, NeptunError)):
-        error_class = NeptunError
-    return cast("NeptunError", error_class(recorded["text"], applied=recorded["applied"]))
+def _check_regular(path: Path) -> None:
+    """Refuse what is there and is not a file: a device or a pipe would keep nothing."""
+    with suppress(FileNotFoundError):
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
+            raise ArgumentError(f"{path} cannot be the journal: it is {kind}. Use another journal. Nothing was sent.")
 
 
 def _close_in_child() -> None:

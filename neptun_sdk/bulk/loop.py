@@ -1,77 +1,63 @@
 """The loop of a run: it reads updates, keeps the pace, writes the journal and yields the outcomes.
 
-One thread does all of it, the one that iterates; workers only send requests. A row that was read is in one place at a
-time: ``_fresh`` until the journal says that it is about to be sent, ``_noted`` until that is on disk, ``_ready`` to be
-sent, ``_under_way`` in the executor, ``_waiting`` for its next attempt, or ``_queued`` behind another row of the same
-target. All of them together are never more than the window. The journal is written ahead, so that no worker waits for
-the disk.
+One thread does all of it, the one that iterates; workers only send requests. A row that was read is behind another row
+of its target (`Targets`), on its way into the journal (`Ahead`), with the executor (`UnderWay`), or waits for its next
+attempt. All of them together are never more than the window. How many are sent at once is for the `Pace` to say.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import copy
 import hashlib
 import heapq
-import logging
 import os
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterable
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from concurrent.futures import Executor
 
 from neptun_sdk._http.deadline import monotonic
 from neptun_sdk.bulk import worker
-from neptun_sdk.bulk.journal import Entry, Journal
-from neptun_sdk.bulk.updates import Outcome, Status, Update, check, content_of, digest, hash_of, operation_of, target_of
+from neptun_sdk.bulk.ahead import Ahead
+from neptun_sdk.bulk.content import Entry
+from neptun_sdk.bulk.journal import Journal
+from neptun_sdk.bulk.pace import Pace, is_failure
+from neptun_sdk.bulk.targets import Row, Targets
+from neptun_sdk.bulk.under_way import UnderWay
+from neptun_sdk.bulk.updates import (
+    FILE_HASH,
+    Outcome,
+    Status,
+    Update,
+    check,
+    content_of,
+    digest,
+    hash_of,
+    operation_of,
+)
 from neptun_sdk.bulk.worker import Result, Task
 from neptun_sdk.call import backoff
 from neptun_sdk.client import NeptunClient
-from neptun_sdk.errors import ArgumentError, NeptunConnectionError, NeptunError, RateLimitError
-from neptun_sdk.outcomes import Rule, rule_of, with_rule
+from neptun_sdk.errors import (
+    ArgumentError,
+    AuthenticationError,
+    NeptunConnectionError,
+    NeptunError,
+    PermissionDeniedError,
+    RateLimitError,
+    ResponseError,
+    StatusError,
+)
+from neptun_sdk.outcomes import Rule, rule_of
 
 WINDOW = 8  # rows for each worker that are read and not done: enough to send while the journal is written to disk
 _UNDER_WAY = 4  # of these, in the executor: one that is sent, and some that follow
-_MAX_LATENCY = 0.02  # seconds until a result is taken in
-_SYNC_INTERVAL = 0.1  # seconds
-_MAX_PAUSES = 20  # how often a row is sent again because the server asked to wait
-_MAX_PAUSE = 3600.0  # seconds; a server that asks for more ends the run
-_MAX_SILENCE = 120.0  # seconds beyond the timeout of a call; an executor that returns nothing for longer ends the run
+_MAX_WAITS = 20  # how often a row is sent again because the server asked to wait
+_MAX_WAIT = 3600.0  # seconds; a server that asks for more ends the run
+_PATIENCE = 8  # how often a row is sent again, at least, if others of its target wait for it
+_MAX_RUNS = 3  # that send a row without learning what became of it
+_FIRST_ROWS = 50  # if all of them fail, the run ends: it is not the rows that are wrong
 _STATUSES: dict[bool | None, Status] = {True: "applied", False: "refused", None: "unknown"}
-
-_LOST = Rule(NeptunConnectionError, retryable=True)  # a task whose worker died
-_log = logging.getLogger("neptun_sdk.bulk")
-
-
-@dataclass(slots=True, eq=False)
-class _Row:
-    """A row that was read and is not done.
-
-    Attributes:
-        entry: What the journal knew of it when this run began.
-        attempts: How many tasks were made for it.
-        requests: How many requests these sent, or tried to.
-        pauses: How many of the attempts ended with the server asking to wait.
-        noted: Whether the journal says that it is sent.
-        maybe_applied: Whether an attempt, of an earlier run too, may have applied it.
-        error: The error of the last attempt.
-    """
-
-    number: int
-    update: Update
-    digest: str
-    entry: Entry | None
-    fields: dict[str, str] = field(default_factory=dict[str, str])
-    attempts: int = 0
-    requests: int = 0
-    pauses: int = 0
-    noted: bool = False
-    maybe_applied: bool = False
-    error: NeptunError | None = None
-    future: Future[Result] | None = None
 
 
 class Loop:
@@ -85,6 +71,8 @@ class Loop:
         journal: str | os.PathLike[str] | None,
         max_workers: int,
         executor: Executor | None,
+        max_outage: float,
+        max_failures: int | None,
     ) -> None:
         self.ended_by: NeptunError | None = None
         self._client = client
@@ -92,13 +80,10 @@ class Loop:
         self._account = worker.account_of(client)
         self._mask = session.mask
         self._max_retries = settings.max_retries
-        self._max_workers = max_workers
+        self._max_failures = max_failures
         self._window = WINDOW * max_workers
-        self._max_under_way = _UNDER_WAY * max_workers
-        self._max_silence = self._account.timeout + _MAX_SILENCE
-        self._pool: ThreadPoolExecutor | None = None
-        self._executor = self._threads() if executor is None else executor
         self._id = uuid.uuid4().hex
+        self._input = updates
         self._updates = iter(updates)
         self._hash = hashlib.sha256()
         self._read = 0
@@ -107,33 +92,29 @@ class Loop:
         self._input_hash = None if journal is None or self._updates is updates else hash_of(updates)
         self._journal = None if journal is None else Journal(journal, self._account, self._input_hash, self._window)
         self._stopping = False
-        self._paused_until = 0.0
-        self._sync_due = 0.0
-        self._sync: Future[None] | None = None
-        self._syncer: ThreadPoolExecutor | None = None
         self._held = 0  # rows in all places
-        self._fresh: deque[_Row] = deque()
-        self._noted: deque[_Row] = deque()
-        self._ready: deque[_Row] = deque()
-        self._under_way: dict[int, _Row] = {}
-        self._last_sign = 0.0  # when the executor was given a task, or returned a result
-        self._waiting: list[tuple[float, int, _Row]] = []  # a heap, by the time of the next attempt
-        self._queued: dict[tuple[int, int | None], deque[_Row]] = {}  # a key for each target that is in another place
-        self._unreachable = 0  # rows in succession for which no connection held
-        self._unresolved: set[tuple[int, int | None]] = set()  # targets of which a row is left to a later run
-        self._finished: deque[_Row] = deque()  # whose tasks are done
-        self._batch = 1  # how many of them wake this thread up
-        self._awake = False
-        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._targets = Targets()
+        self._pace = Pace(_UNDER_WAY * max_workers, max_outage)
+        self._under_way = UnderWay(self._account, executor, max_workers)
+        self._ahead = Ahead(self._journal, _UNDER_WAY * max_workers, self._under_way.wake)
+        self._waiting: list[tuple[float, int, Row]] = []  # a heap, by the time of the next attempt
+        self._refused = 0
+        self._failed = 0  # rows that were sent and not applied, before the first that was
+        # Whether the server has taken the user for the right one. Until then, rows for which it does not are in doubt.
+        self._is_right_user = self._journal is not None and self._journal.has_applied
+        self._has_applied = self._is_right_user
+        self._in_doubt: list[Row] = []
         self._outcomes: deque[Outcome] = deque()
 
     def run(self) -> Generator[Outcome]:
         """Send everything, and yield the outcomes."""
         worker.register(self._id, self._client)
         try:
-            while self._held or self._outcomes or not self._exhausted:
+            while self._held or self._outcomes or self._in_doubt or not self._exhausted:
                 self._fill()
                 self._send_ready()
+                if self._exhausted and not self._held:
+                    self._settle_doubts()
                 while self._outcomes:
                     yield self._outcomes.popleft()
                 if self._held:
@@ -149,20 +130,24 @@ class Loop:
     def stop(self) -> None:
         """Send nothing more. May be called from any thread, and from a signal handler."""
         self._stopping = True
-        self._wake.put(None)
+        self._under_way.wake()
 
     def close(self) -> None:
         """Give back what the run has taken. Nothing may be under way; closing again does nothing."""
         worker.unregister(self._id)
-        for pool in (self._pool, self._syncer):
-            if pool is not None:
-                pool.shutdown()
+        self._under_way.close()
+        self._ahead.close()
         if self._journal is not None:
             self._journal.close()
 
     @property
     def _is_over(self) -> bool:
         return self._stopping or self.ended_by is not None
+
+    def _end(self, error: NeptunError) -> None:
+        self.ended_by = self.ended_by or error
+
+    # Rows come in.
 
     def _fill(self) -> None:
         """Read rows until the window is full."""
@@ -172,11 +157,11 @@ class Loop:
                 self._read += 1
                 content = content_of(self._read, update)
                 if self._journal is None:
-                    self._admit(_Row(self._read, update, "", None))
+                    self._admit(Row(self._read, update, "", None))
                 else:
                     self._hash.update(content)
                     entry = self._journal.earlier(self._read)
-                    self._admit(_Row(self._read, update, digest(content), entry))
+                    self._admit(Row(self._read, update, digest(content), entry))
             except StopIteration:
                 self._exhausted = True
                 if self._journal is not None:
@@ -187,7 +172,8 @@ class Loop:
 
     def _end_input(self, journal: Journal) -> None:
         """Note that the whole input was read, if it is the one that was hashed."""
-        whole = self._hash.hexdigest()
+        is_file = (self._input_hash or "").startswith(FILE_HASH)
+        whole = hash_of(self._input) if is_file else self._hash.hexdigest()
         if self._input_hash in (None, whole):
             journal.end(whole, self._read)
         else:
@@ -197,15 +183,15 @@ class Loop:
                 "in the journal."
             )
 
-    def _admit(self, row: _Row) -> None:
+    def _admit(self, row: Row) -> None:
         """Find the place of a row that was read, or its outcome."""
         entry = row.entry
         if entry is not None and entry.digest != row.digest:
             raise ArgumentError(
-                f"row {row.number} of the input is not the one in the journal: pass the input for which it was "
+                f"row {row.number} of the input is not the one in the journal: restore the input for which it was "
                 "written, or use another journal, which sends every row. This row was not sent."
             )
-        if entry is not None and not entry.again:
+        if entry is not None and not self._is_sent_again(entry):
             self._outcomes.append(_earlier(row, entry))
             return
         row.maybe_applied = entry is not None and entry.maybe_applied
@@ -213,259 +199,278 @@ class Loop:
             row.fields = check(row.update, self._account.dialect, self._mask)
         except ArgumentError as error:
             row.error = error
-            self._note(row, again=False)
+            self._note(row, "refused", again=False)
             return
-        target = target_of(row.update)
-        if self._is_over or target in self._unresolved:
+        later = None if self._journal is None else self._journal.done_after(row.number, row.target)
+        if later is not None:
+            self._outcomes.append(_superseded(row, later))
+        elif self._is_over or self._targets.blocked_by(row):
             self._leave(row)
-            return
-        self._held += 1
-        if target in self._queued:
-            self._queued[target].append(row)
         else:
-            self._queued[target] = deque()
-            self._fresh.append(row)
+            self._held += 1
+            if self._targets.is_first(row):
+                self._ahead.add(row)
+
+    def _is_sent_again(self, entry: Entry) -> bool:
+        """Tell whether this run sends a row: not if it has ended, or its response is too large for this run too."""
+        return entry.again or (entry.size is not None and entry.size < self._account.max_response_size)
+
+    # Rows go out.
 
     def _send_ready(self) -> None:
         """Write the journal, and give the executor every row that may be sent now."""
         now = monotonic()
         while self._waiting and (self._waiting[0][0] <= now or self._is_over):
-            self._ready.append(heapq.heappop(self._waiting)[2])
+            self._ahead.add_ready(heapq.heappop(self._waiting)[2])
         if self._is_over:
-            for place in (self._fresh, self._noted, self._ready):
-                while place:
-                    self._conclude(place.popleft())
-        self._write_journal()
-        while self._ready and now >= self._paused_until and len(self._under_way) < self._max_under_way:
-            self._submit(self._ready.popleft())
+            self._leave_all()
+        self._ahead.write()
+        is_broken = self._under_way.problem is not None
+        while self._ahead.has_ready and len(self._under_way) < self._pace.limit and not (self._is_over or is_broken):
+            self._submit(self._ahead.take())
 
-    def _write_journal(self) -> None:
-        """Write what happened, and which rows are next. They are ready once another thread has it on disk."""
-        if self._journal is None:
-            self._ready.extend(self._fresh)
-            self._fresh.clear()
-            return
-        if self._sync is not None and self._sync.done():
-            self._sync.result()
-            self._sync = None
-            self._ready.extend(self._noted)
-            self._noted.clear()
-        # Rarely: a sync takes its time from the workers.
-        starving = len(self._ready) < self._max_under_way
-        if self._sync is None and starving and self._fresh:
-            self._journal.sending([(row.number, row.digest) for row in self._fresh])
-            self._noted, self._fresh = self._fresh, self._noted
-            for row in self._noted:
-                row.noted = True
-        self._journal.write()
-        if self._sync is None and (self._noted or monotonic() > self._sync_due) and not self._journal.is_synced:
-            if self._syncer is None:
-                self._syncer = ThreadPoolExecutor(1, thread_name_prefix="neptun-bulk-journal")
-            self._sync_due = monotonic() + _SYNC_INTERVAL
-            self._sync = self._syncer.submit(self._journal.sync)
-            self._sync.add_done_callback(lambda _: self._wake.put(None))
+    def _leave_all(self) -> None:
+        """End every row that is not under way: nothing is sent any more."""
+        for row in self._ahead.take_all():
+            self._conclude(row)
+        self._settle_doubts()
 
-    def _submit(self, row: _Row) -> None:
-        row.attempts += 1
+    def _submit(self, row: Row) -> None:
+        row.tasks += 1
         update = row.update
         ids = (update.project_id,) if update.import_id is None else (update.project_id, update.import_id)
-        task = Task(self._id, row.number, row.attempts, operation_of(update).name, ids, row.fields)
-        self._under_way[row.number] = row
-        self._last_sign = monotonic()
-        try:
-            row.future = self._executor.submit(worker.send, self._account, task)
-        except Exception as exc:  # such as a process pool that has lost a process
-            if self._pool is not None:
-                raise
-            _log.warning("the executor takes no more work (%s: %s); going on in threads", type(exc).__name__, exc)
-            self._executor = self._threads()
-            row.future = self._executor.submit(worker.send, self._account, task)
-        row.future.add_done_callback(lambda _: self._finish(row))
-
-    def _threads(self) -> ThreadPoolExecutor:
-        self._pool = ThreadPoolExecutor(self._max_workers, thread_name_prefix="neptun-bulk")
-        return self._pool
+        operation = operation_of(update).name
+        begin_by = worker.now() + self._under_way.max_silence
+        home = (worker.HOME, os.getpid())
+        task = Task(self._id, row.number, row.tasks, operation, ids, row.fields, home, begin_by)
+        if not self._under_way.submit(row, task):
+            self._ahead.add_ready(row, first=True)
+            self._stopping = True
+            self._leave_all()
 
     def _collect(self) -> None:
-        """Wait until something can be done, and take in every result that is there.
-
-        Half of what is under way at once, or what came within a moment: each time that this thread wakes up, it waits
-        for the interpreter's lock, and the workers wait for this thread.
-        """
-        now = monotonic()
+        """Wait until something can be done, and take in every result that is there."""
         times = [self._waiting[0][0]] if self._waiting else []
-        if self._ready and self._paused_until > now:
-            times.append(self._paused_until)
-        if self._under_way:
-            times.append(now + _MAX_LATENCY)
-        self._batch = max(1, len(self._under_way) // 2)
-        self._awake = False
-        if len(self._finished) < self._batch:
-            with suppress(Empty):
-                self._wake.get(timeout=max(0.0, min(times) - now) if times else None)
-                while True:
-                    self._wake.get_nowait()
-        while self._finished:
-            self._settle(self._finished.popleft())
-        if self._under_way and monotonic() > self._last_sign + self._max_silence:
-            self._give_up()
+        if self._ahead.has_ready and self._pace.paused_until > monotonic():
+            times.append(self._pace.paused_until)
+        self._under_way.wait(min(times, default=None))
+        for row, result in self._under_way.results():
+            self._settle(row, result)
+        if self._under_way.problem is not None:
+            self._failure = self._failure or self._under_way.problem
+            self._end(self._under_way.problem)
+        if self._under_way.is_silent():
+            self._end(self._under_way.silence())
+            for row, result in self._under_way.give_up():
+                self._settle(row, result)
 
-    def _give_up(self) -> None:
-        """End the run: the executor has lost its tasks, as that of Dask does if the scheduler dies."""
-        self.ended_by = self.ended_by or NeptunConnectionError(
-            f"the executor has returned no result for {self._max_silence:.0f} s. What it was given may have been "
-            "applied. Check its workers and its scheduler, and run again.",
-            attempts=0,
-        )
-        rows = list(self._under_way.values())
-        for future in filter(None, [row.future for row in rows]):
-            future.cancel()  # else a worker may send it after all, when a later run has sent the next row of its target
-        for row in rows:
-            self._settle(row)
+    # Results come back.
 
-    def _finish(self, row: _Row) -> None:
-        """Take note of a task that is done, in the thread of its worker."""
-        self._finished.append(row)
-        if len(self._finished) >= self._batch and not self._awake:
-            self._awake = True
-            self._wake.put(None)
-
-    def _settle(self, row: _Row) -> None:
+    def _settle(self, row: Row, result: Result) -> None:
         """Take in the result of an attempt: its row is done, or is sent again later."""
-        del self._under_way[row.number]
-        self._last_sign = monotonic()
-        result = _result(row)
         if result.held:
-            row.attempts -= 1
-            self._pause(result.held)
-            self._ready.appendleft(row)
+            self._pace.wait(result.held, is_asked=False)
+            self._ahead.add_ready(row, first=True)
             return
+        row.attempts += 1
         error = row.error = result.error
         row.requests += 1 if error is None else error.attempts
-        if error is None:
-            self._conclude(row)
-            return
-        row.maybe_applied = row.maybe_applied or error.applied is None
-        wait = worker.retry_after(error)
-        if not result.usable or wait > _MAX_PAUSE or rule_of(error).about_session:
-            self.ended_by = self.ended_by or error
-        self._pause(wait)
-        delay = self._delay(row, error, wait)
-        if delay is None or self._is_over:
+        rule = Rule(NeptunError, applied=True) if error is None else rule_of(error)
+        wait = 0.0 if error is None else worker.retry_after(error)
+        is_unsendable = isinstance(error, ArgumentError)  # no session there, or the client is closed
+        is_sent = not is_unsendable and not (rule.applied is False and issubclass(rule.error, NeptunConnectionError))
+        row.sent = row.sent or is_sent
+        row.maybe_applied = row.maybe_applied or (error is not None and error.applied is None)
+        if error is not None and (is_unsendable or wait > _MAX_WAIT or rule.about_session):
+            self._end(error)
+        elif error is not None and is_failure(rule) and not wait:
+            self._fail(row, error)
+        elif not wait:
+            self._pace.respond()
+        if wait:
+            self._pace.wait(wait, is_asked=not self._is_over)
+        delay = None if error is None or self._is_over else self._delay(row, rule, wait)
+        if delay is None:
             self._conclude(row)
         else:
             heapq.heappush(self._waiting, (monotonic() + delay, row.number, row))
 
-    def _pause(self, seconds: float) -> None:
-        """Send nothing for some seconds."""
-        until = monotonic() + seconds
-        is_new = until > self._paused_until + 0.5  # else it is the same pause, as another worker has met it
-        if seconds and is_new and not self._is_over:
-            _log.info("the server asks to wait: all workers pause for %.0f s", max(1.0, seconds))
-        self._paused_until = max(self._paused_until, until)
+    def _fail(self, row: Row, error: NeptunError) -> None:
+        """Take note of a failure that may be an outage, and end the run if that is too long."""
+        if seconds := self._pace.fail(row.number):
+            worker.pause(self._id, seconds)  # what waits in this process is not sent
+        outage = self._pace.outage
+        if outage is not None:
+            ended = copy.copy(error)
+            ended.args = (f"the server has not responded for {outage:.0f} s: {error}", *error.args[1:])
+            self._end(ended)
 
-    def _delay(self, row: _Row, error: NeptunError, wait: float) -> float | None:
+    def _delay(self, row: Row, rule: Rule, wait: float) -> float | None:
         """Return the seconds until a row is sent again, or ``None`` if it is not."""
-        if not self._max_retries or not rule_of(error).retryable:
+        may_pass = not rule.is_final and issubclass(rule.error, (StatusError, NeptunConnectionError))
+        if not self._max_retries or not may_pass:
             return None
-        if wait or isinstance(error, RateLimitError):
+        if wait or rule.error is RateLimitError:
             row.pauses += 1
-            return max(wait, backoff(row.pauses)) if row.pauses <= _MAX_PAUSES else None
-        failures = row.attempts - row.pauses
-        return backoff(failures) if failures <= self._max_retries else None
+            return max(wait, backoff(row.pauses)) if row.pauses <= _MAX_WAITS else None
+        if self._pace.in_outage:
+            return 0.0
+        row.failures += 1
+        patience = _PATIENCE if self._targets.has_followers(row) else 0
+        return backoff(row.failures) if row.failures <= max(self._max_retries, patience) else None
 
-    def _conclude(self, row: _Row) -> None:
+    def _conclude(self, row: Row) -> None:
         """End a row that is in no place any more: after its last attempt, or before its first one."""
         self._held -= 1
-        error, target = row.error, target_of(row.update)
+        error = row.error
         if not row.attempts:
             self._leave(row)
+            again = True
+        elif error is None:
+            self._has_applied = True
+            self._accept_user()
+            self._note(row, "applied", again=False)
+            again = False
         else:
-            if row.maybe_applied and error is not None and error.applied is False:
+            again = self._conclude_error(row, error)
+        if again and not self._is_over:  # else the rest of a long input would be kept in memory
+            self._targets.block(row)
+        if again or self._is_over:
+            for other in self._targets.withdraw(row):
+                self._held -= 1
+                self._leave(other)
+        elif following := self._targets.following(row):
+            self._ahead.add(following)
+
+    def _conclude_error(self, row: Row, error: NeptunError) -> bool:
+        """Note the outcome of a row whose last attempt failed; return whether a later run sends it again."""
+        rule = rule_of(error)
+        is_about_row = error is not self.ended_by and row.sent
+        if is_about_row and rule.is_final and not self._is_right_user:
+            if issubclass(rule.error, (AuthenticationError, PermissionDeniedError)):
+                self._in_doubt.append(row)
+                self._count_failure(error)
+                return False
+            self._accept_user()
+        if row.maybe_applied and error.applied is False and not rule.never_applied:
+            row.error = error = _maybe_applied(error)
+        status = _STATUSES[error.applied] if row.sent or row.maybe_applied else "unsent"
+        again = not (rule.is_final and is_about_row)
+        size = self._account.max_response_size if _is_too_large(error, rule) else None
+        runs = row.entry.runs if row.entry else 0
+        if size is not None:
+            again = False
+        elif again and status == "unknown" and is_about_row and not self._is_over:
+            runs += 1
+            if runs >= _MAX_RUNS:
+                again = False
+                row.error = _with_text(error, f"{runs} runs have sent it without learning more: it is not sent again.")
+        self._note(row, status, again=again, runs=runs, size=size)
+        if not again or issubclass(rule.error, ResponseError):
+            self._count_failure(error)
+        return again
+
+    def _count_failure(self, error: NeptunError) -> None:
+        """End the run after as many failures as it may have, or if nothing but failures comes back."""
+        self._refused += 1
+        self._failed += 0 if self._has_applied else 1
+        if self._max_failures is not None and self._refused >= self._max_failures:
+            self._end(NeptunError(f"{self._refused} rows have failed, which is the most that may. The last: {error}"))
+        elif self._max_failures is None and self._failed >= _FIRST_ROWS:
+            self._end(
+                NeptunError(
+                    f"the first {_FIRST_ROWS} rows that were sent all failed: check the server, the user and the "
+                    f"dialect before the rows. The last: {error}"
+                )
+            )
+
+    def _accept_user(self) -> None:
+        """Take the user for the right one: what was refused for the user's sake was refused for its own."""
+        if not self._is_right_user:
+            self._is_right_user = True
+            self._settle_doubts()
+
+    def _settle_doubts(self) -> None:
+        """Note the outcomes of the rows in doubt. If there are no others, the user is wrong, and not the rows."""
+        is_user = not self._is_right_user and (len(self._in_doubt) > 1 or self._is_over)
+        while self._in_doubt:
+            row = self._in_doubt.pop()
+            error = row.error
+            if row.maybe_applied and error is not None:
                 row.error = _maybe_applied(error)
-            again = error is not None and not (rule_of(error).is_final and self._is_about_row(error))
-            if again:
-                self._unresolved.add(target)
-            self._unreachable = self._unreachable + 1 if isinstance(error, NeptunConnectionError) else 0
-            if error is not None and self._unreachable == self._window:
-                self.ended_by = self.ended_by or error
-            self._note(row, again=again)
-        queued = self._queued.pop(target)
-        if queued and target not in self._unresolved and not self._is_over:
-            self._fresh.append(queued.popleft())
-            self._queued[target] = queued
-            return
-        for other in queued:
-            self._held -= 1
-            self._leave(other)
+            self._note(row, "unknown" if row.maybe_applied else "refused", again=is_user)
 
-    def _is_about_row(self, error: NeptunError) -> bool:
-        """Tell whether it is the row that was refused, and not the session or the client."""
-        return error is not self.ended_by and not isinstance(error, ArgumentError)
-
-    def _note(self, row: _Row, *, again: bool) -> None:
+    def _note(self, row: Row, status: Status, *, again: bool, runs: int = 0, size: int | None = None) -> None:
         """Note the outcome of a row, which is in the journal before it is yielded."""
-        error = row.error
-        status = "applied" if error is None else _STATUSES[error.applied]
-        resent = bool(row.attempts and row.entry and row.entry.maybe_applied)
-        outcome = Outcome(row.update, status, error, row=row.number, attempts=row.requests, again=again, resent=resent)
+        resent = row.sent and row.entry is not None and row.entry.maybe_applied
+        outcome = Outcome(
+            row.update, status, row.error, row=row.number, attempts=row.requests, again=again, resent=resent
+        )
         if self._journal is not None:
-            self._journal.outcome(outcome, row.digest)
+            self._journal.outcome(outcome, row.digest, runs=runs, size=size)
         self._outcomes.append(outcome)
 
-    def _leave(self, row: _Row) -> None:
+    def _leave(self, row: Row) -> None:
         """Yield the outcome of a row that this run does not send: what an earlier run knows of it stays true."""
-        if not self._is_over:  # else nothing is sent any more, and the rest of a long input would be kept in memory
-            self._unresolved.add(target_of(row.update))
-        outcome = _earlier(row, row.entry) if row.entry else Outcome(row.update, "unsent", row=row.number, again=True)
+        blocker = self._targets.blocked_by(row)
+        if row.entry is not None:
+            outcome = _earlier(row, row.entry)
+        elif blocker is not None:
+            error = NeptunError(f"{row.update}: it waits for row {blocker}, which may be sent again.", applied=False)
+            outcome = Outcome(row.update, "unsent", error, row=row.number, again=True)
+        else:
+            outcome = Outcome(row.update, "unsent", row=row.number, again=True)
         if self._journal is not None and row.noted:
-            self._journal.outcome(outcome, row.digest)
+            runs = row.entry.runs if row.entry else 0
+            self._journal.outcome(outcome, row.digest, runs=runs)
         self._outcomes.append(outcome)
 
     def _drain(self) -> None:
         """Wait for the requests under way, and write their outcomes to the journal. Nobody asks for them any more."""
         self._stopping = True
-        rows = [row for row in self._under_way.values() if row.future is not None]
-        pending = {row.future for row in rows if row.future is not None}
-        done = pending
-        while pending and done:
-            done, pending = concurrent.futures.wait(pending, self._max_silence, concurrent.futures.FIRST_COMPLETED)
-        for row in rows:
-            self._settle(row)
+        self._under_way.wait_for_all()
+        for row, result in self._under_way.give_up():
+            self._settle(row, result)
         self._send_ready()
         if self._journal is not None:
+            self._journal.write()
             self._journal.sync()
 
 
-def _earlier(row: _Row, entry: Entry) -> Outcome:
+def _earlier(row: Row, entry: Entry) -> Outcome:
     """Return the outcome of a row as earlier runs have left it."""
     return Outcome(row.update, entry.status, entry.error, row=row.number, earlier=True, again=entry.again)
 
 
-def _result(row: _Row) -> Result:
-    """Return the result of a task; if it has none, because its worker died, its update may have been applied."""
-    future, row.future = row.future, None
-    if future is None or future.cancelled() or not future.done():
-        exc: BaseException | None = CancelledError()
-    else:
-        exc = future.exception()
-        if exc is None:
-            return future.result()
-    reason = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
-    error = NeptunConnectionError(
-        f"{operation_of(row.update).name}({row.update}): the worker died or failed ({reason[:300]}). The update may "
-        "have been applied. Call again: sending the same values twice is safe.",
+def _superseded(row: Row, later: int) -> Outcome:
+    """Return the outcome of a row that must not be sent: its values are older than those of another row."""
+    error = NeptunError(
+        f"{operation_of(row.update).name}({row.update}): the journal does not say what became of it, and row {later} "
+        "of the same target is done. It is not sent, because its values are older. Check the resource, and send the "
+        "row from another file if it is wanted.",
         operation=operation_of(row.update).name,
-        attempts=1,
     )
-    return Result(with_rule(error, _LOST))
+    return Outcome(row.update, "unknown", error, row=row.number, earlier=True)
 
 
 def _maybe_applied(error: NeptunError) -> NeptunError:
     """Return the error of a last attempt that was refused, after another one that may have been applied."""
-    changed = copy.copy(error)
-    changed.applied = None
     before, now = "The update was not applied.", "An earlier attempt may have been applied."
     text = str(error)
+    changed = copy.copy(error)
+    changed.applied = None
     changed.args = (text.replace(before, now) if before in text else f"{text} {now}",)
     return changed
+
+
+def _with_text(error: NeptunError, text: str) -> NeptunError:
+    """Return an error with one more sentence."""
+    changed = copy.copy(error)
+    changed.args = (f"{error} {text}", *error.args[1:])
+    return changed
+
+
+def _is_too_large(error: NeptunError, rule: Rule) -> bool:
+    """Tell whether a success could not be read for its size: only a larger ``max_response_size`` helps."""
+    is_success = issubclass(rule.error, ResponseError) and getattr(error, "status_code", None) == 200
+    return is_success and "max_response_size" in str(error)

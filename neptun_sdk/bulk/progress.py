@@ -19,9 +19,9 @@ _TICK = 0.5  # seconds between two looks of the bar at the clock
 
 
 @contextmanager
-def show_progress(totals: Totals) -> Generator[Bar | Lines]:
+def show_progress(totals: Totals, *, quiet: bool = False) -> Generator[Bar | Lines | Nothing]:
     """Show the progress, and what the run logs, such as a pause, until the end of the ``with``."""
-    progress = Bar(totals.total) if sys.stderr.isatty() else Lines(totals.sent)
+    progress = Nothing() if quiet else Bar(totals.total) if sys.stderr.isatty() else Lines(totals.sent)
     logger, handler = logging.getLogger("neptun_sdk.bulk"), _LogHandler(progress)
     level = logger.level
     logger.addHandler(handler)
@@ -48,7 +48,8 @@ class Bar:
     def __init__(self, total: int) -> None:
         from tqdm import tqdm
 
-        self._failed = 0
+        self._failed = self._skipped = 0
+        self._paused = False
         # A terminal may not know its size, as of `docker exec -t`; tqdm shows nothing then.
         columns = _columns()
         size: dict[str, Any] = {"dynamic_ncols": True} if columns else {"ncols": 80, "nrows": 24}
@@ -63,11 +64,21 @@ class Bar:
         """Show one more row."""
         if totals.failed != self._failed:
             self._failed = totals.failed
-            self._bar.set_postfix_str(f"{self._failed:,} failed", refresh=False)
-        self._bar.update()
+            self._set_postfix()
+        if totals.skipped == self._skipped:
+            self._bar.update()
+            return
+        # An earlier run has done it: it counts neither for the rate nor for the time that is left.
+        self._skipped = totals.skipped
+        self._bar.n += 1
+        self._bar.initial += 1
+        self._bar.last_print_n += 1
 
-    def write(self, text: str) -> None:
-        """Write a line above the bar."""
+    def write(self, text: str, *, paused: bool | None = None) -> None:
+        """Write a line above the bar; in an outage, the bar says that the run is paused."""
+        if paused is not None:
+            self._paused = paused
+            self._set_postfix()
         self._bar.write(text, file=sys.stderr)
 
     def close(self) -> None:
@@ -75,6 +86,10 @@ class Bar:
         self._closed.set()
         self._ticker.join()
         self._bar.close()
+
+    def _set_postfix(self) -> None:
+        found = ["paused"] * self._paused + [f"{self._failed:,} failed"] * (self._failed > 0)
+        self._bar.set_postfix_str(", ".join(found), refresh=False)
 
     def _tick(self) -> None:
         while not self._closed.wait(_TICK):
@@ -101,7 +116,7 @@ class Lines:
             f"{totals.failed:,} failed{left}"
         )
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, **_: object) -> None:
         """Write a line, if there is still somebody who reads it: the run does not end for that."""
         with suppress(OSError):
             print(text, file=sys.stderr, flush=True)
@@ -110,10 +125,23 @@ class Lines:
         """There is nothing to end."""
 
 
+class Nothing:
+    """No progress."""
+
+    def show(self, totals: Totals) -> None:
+        """Show nothing."""
+
+    def write(self, text: str, **_: object) -> None:
+        """Write nothing."""
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
 class _LogHandler(logging.Handler):
-    def __init__(self, progress: Bar | Lines) -> None:
+    def __init__(self, progress: Bar | Lines | Nothing) -> None:
         super().__init__(logging.INFO)
         self._progress = progress
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._progress.write(record.getMessage())
+        self._progress.write(record.getMessage(), paused=vars(record).get("paused"))

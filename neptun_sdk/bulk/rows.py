@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Collection, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
 
-from neptun_sdk.bulk.updates import Update, field_names
+from neptun_sdk.bulk.updates import FILE_HASH, Update, field_names
 from neptun_sdk.operations import Operations
 
 Format: TypeAlias = Literal["csv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 CLEAR = "<clear>"  # in a cell of a CSV file: clear the text
 
+REASON = "reason"  # the column of a file of rejected rows that says why
+
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_BINARY = {
+    b"PK\x03\x04": "an Excel workbook (.xlsx)",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 _IDS = ("project_id", "import_id")
 _FIELDS = tuple(dict.fromkeys(field_names(Operations.UPDATE_PROJECT) + field_names(Operations.UPDATE_PROJECT_IMPORT)))
 _Line: TypeAlias = tuple[int, Update | str]
@@ -37,100 +48,180 @@ class Rows(Iterable[Update]):
         file: The file, in bytes. What cannot be read twice, such as a pipe, is copied to a temporary file.
         form: ``csv`` or ``jsonl``; ``None`` looks at the first character: JSON Lines begin with a brace.
         clear: The text of a CSV cell that clears a text: an empty cell leaves it as it is.
+        delimiter: What separates the cells of CSV; ``None`` takes the one with which the header has a ``project_id``.
+        ignore: Columns, or keys, that are left out, beside ``reason``, which a file of rejected rows has.
 
     Raises:
         InputError: The file is empty, or has no header that can be used.
         OSError: The file cannot be read.
     """
 
-    def __init__(self, file: BinaryIO, form: Format | None = None, *, clear: str = CLEAR) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        form: Format | None = None,
+        *,
+        clear: str = CLEAR,
+        delimiter: str | None = None,
+        ignore: Iterable[str] = (),
+    ) -> None:
         self._file = file
         if not _is_regular(file):
             self._file = _copied(file)
             weakref.finalize(self, self._file.close)
         self._clear = clear
-        self.form: Format = form or ("jsonl" if self._first_character() in "{[" else "csv")
+        self._lines: dict[int, int] | None = None
+        self._ignored = {REASON, *map(column_name, ignore)}
+        beginning = self._beginning()
+        self.form: Format = form or ("jsonl" if beginning[:1] in "{[" else "csv")
+        self.delimiter: str = delimiter or _delimiter(beginning)
 
     def __iter__(self) -> Iterator[Update]:
-        for line, update in self.lines():
+        for row, (line, update) in enumerate(self.lines(), 1):
+            if self._lines is not None:
+                self._lines[row] = line
             if isinstance(update, str):  # the file was changed since it was checked
                 raise InputError(f"line {line} of the input: {update}")
             yield update
 
+    def remember_lines(self) -> dict[int, int]:
+        """Return where the line of each row is put when it is read from now on, to be taken out when it is done."""
+        self._lines = {}
+        return self._lines
+
+    def input_hash(self) -> str:
+        """Return a hash of the file, and of what its rows depend on. To hash a million updates takes ten seconds."""
+        self._file.seek(0)
+        found = hashlib.file_digest(cast("Any", self._file), "sha256")
+        found.update(repr((self.form, self.delimiter, self._clear, sorted(self._ignored))).encode())
+        return FILE_HASH + found.hexdigest()
+
     def lines(self) -> Generator[_Line]:
         """Yield each row: the line on which it begins, and its update, or what is wrong with it."""
+        if self.form == "jsonl":
+            for line, text in self.texts():
+                yield line, _json_update(text, self._ignored)
+            return
+        records = self.records()
+        header: list[str | None] = []
+        for line, cells in records:
+            if header:
+                yield line, self._csv_update(header, cells)
+            else:
+                header = self._header(cells, line)
+
+    def records(self) -> Generator[tuple[int, list[str]]]:
+        """Yield the header of a CSV file, and each row as it stands there, with its line. Empty rows are left out."""
+        csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a text may be longer than the 128 KiB that are the default
+        with self._text() as text:
+            reader = csv.reader(text, delimiter=self.delimiter, strict=True)
+            before = 0
+            try:
+                for cells in reader:
+                    line, before = before + 1, reader.line_num
+                    if "".join(cells).strip():
+                        yield line, cells
+            except csv.Error as exc:
+                raise InputError(f"line {max(1, reader.line_num)} is not CSV ({exc})") from None
+
+    def texts(self) -> Generator[tuple[int, str]]:
+        """Yield the text of each row of JSON Lines, with its line. Empty lines are left out."""
+        with self._text() as text:
+            for number, line in enumerate(text, 1):
+                if line.strip():
+                    yield number, line
+
+    @contextmanager
+    def _text(self) -> Generator[io.TextIOWrapper]:
         self._file.seek(0)
         text = io.TextIOWrapper(self._file, encoding="utf-8-sig", errors="strict", newline="")
         try:
-            yield from self._csv_lines(text) if self.form == "csv" else self._json_lines(text)
+            yield text
         except UnicodeDecodeError as exc:
-            raise InputError(f"it is not UTF-8 ({exc.reason}): save it as UTF-8") from None
+            raise InputError(f"line {self._undecodable()} is not UTF-8 ({exc.reason}): save it as UTF-8") from None
         finally:
             with suppress(ValueError):  # the file was closed before its last row was read
                 text.detach()
 
-    def _first_character(self) -> str:
+    def _undecodable(self) -> int:
+        """Return the first line that is not UTF-8."""
         self._file.seek(0)
+        for number, raw in enumerate(self._file, 1):
+            try:
+                raw.decode()
+            except UnicodeDecodeError:
+                return number
+        raise AssertionError("the file was changed")  # pragma: no cover
+
+    def _beginning(self) -> str:
+        """Return the beginning of the text, from its first character that is not white space."""
+        self._file.seek(0)
+        for magic, kind in _BINARY.items():
+            if self._file.read(len(magic)) == magic:
+                raise InputError(f"it is {kind}: save it as CSV UTF-8, and pass that")
+            self._file.seek(0)
         while chunk := self._file.read(65_536):
             if stripped := chunk.removeprefix(b"\xef\xbb\xbf").lstrip():
-                return stripped[:1].decode("ascii", "replace")
+                return stripped.decode("utf-8", "replace")
         raise InputError("it is empty")
 
-    def _csv_lines(self, text: Iterable[str]) -> Iterator[_Line]:
-        csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a text may be longer than the 128 KiB that are the default
-        reader = csv.reader(text, strict=True)
-        header: list[str] = []
-        before = 0
-        try:
-            for cells in reader:
-                line, before = before + 1, reader.line_num
-                if not cells:
-                    continue
-                if not header:
-                    header = _header(cells, line)
-                else:
-                    yield line, self._csv_update(header, cells)
-        except csv.Error as exc:
-            raise InputError(f"line {max(1, reader.line_num)} is not CSV ({exc})") from None
+    def _header(self, cells: list[str], line: int) -> list[str | None]:
+        """Return the names of the columns, ``None`` for one that is ignored, or say which of them cannot be."""
+        names = [column_name(cell) for cell in cells]
+        while not names[-1]:  # as spreadsheets leave them
+            names.pop()
+        used = [None if name in self._ignored else name for name in names]
+        problem = ""
+        if "project_id" not in used:
+            problem = "column project_id is missing"
+        elif unknown := [cell for name, cell in zip(used, cells, strict=False) if name not in (None, *_IDS, *_FIELDS)]:
+            problem = f"there is no field {', '.join(map(repr, unknown))} (--ignore-columns leaves columns out)"
+        elif any(used.count(name) > 1 for name in used if name):
+            problem = "a column stands there twice"
+        if problem:
+            known = f"Columns, separated by {_DELIMITERS.get(self.delimiter, repr(self.delimiter))}"
+            raise InputError(f"line {line} is not a valid header: {problem}. {known}: {', '.join(_IDS + _FIELDS)}")
+        return used
 
-    def _csv_update(self, header: list[str], cells: list[str]) -> Update | str:
+    def _csv_update(self, header: list[str | None], cells: list[str]) -> Update | str:
         if len(cells) != len(header):
-            return f"it has {len(cells)} {'cell' if len(cells) == 1 else 'cells'}, but the header has {len(header)}"
-        row = {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""}
-        ids: dict[str, int] = {}
+            if any(cell.strip() for cell in cells[len(header) :]) or len(cells) < len(header):
+                return f"it has {len(cells)} {'cell' if len(cells) == 1 else 'cells'}, but the header has {len(header)}"
+            cells = cells[: len(header)]
+        row = {name: cell for name, cell in zip(header, cells, strict=True) if cell and name}
+        ids: list[int | None] = []
         for name in _IDS:
             cell = row.pop(name, "").strip()
-            if cell:
-                if not (cell.isascii() and cell.isdecimal() and len(cell) < 20):
-                    return f"{name} must be a positive integer, not {cell[:40]!r}"
-                ids[name] = int(cell)
-        if "project_id" not in ids:
+            if not cell:
+                ids.append(None)
+            elif cell.isascii() and cell.isdecimal() and len(cell) < 20:
+                ids.append(int(cell))
+            else:
+                return f"{name} must be a positive integer, not {cell[:40]!r}"
+        project_id, import_id = ids
+        if project_id is None:
             return "project_id is missing"
-        return Update(**ids, fields={name: "" if cell == self._clear else cell for name, cell in row.items()})
-
-    def _json_lines(self, text: Iterable[str]) -> Iterator[_Line]:
-        for number, line in enumerate(text, 1):
-            if line.strip():
-                yield number, _json_update(line)
+        if self._clear in cells:
+            row = {name: "" if cell == self._clear else cell for name, cell in row.items()}
+        return Update(project_id, import_id, row)
 
 
-def _header(cells: list[str], line: int) -> list[str]:
-    """Return the names of the columns, or say which of them cannot be."""
-    names = [cell.strip() for cell in cells]
-    problem = ""
-    if "project_id" not in names:
-        problem = "it has no column project_id"
-    elif unknown := [name for name in names if name not in _IDS + _FIELDS]:
-        problem = f"there is no field {', '.join(map(repr, unknown))}"
-    elif len(set(names)) < len(names):
-        problem = "a column stands there twice"
-    if problem:
-        known = ", ".join(_IDS + _FIELDS)
-        raise InputError(f"line {line} is no header that can be used: {problem}. Columns, separated by commas: {known}")
-    return names
+def column_name(cell: str) -> str:
+    """Return the name of a column, whatever its case and spaces: ``project_id`` for ``Project ID``."""
+    return re.sub(r"[\s_]+", "_", cell.strip().lower())
 
 
-def _json_update(line: str) -> Update | str:
+def _delimiter(beginning: str) -> str:
+    """Return the delimiter with which a header has a ``project_id``; the comma if none has."""
+    line = beginning.splitlines()[0]
+    for delimiter in _DELIMITERS:
+        with suppress(csv.Error):
+            if "project_id" in map(column_name, next(csv.reader([line], delimiter=delimiter))):
+                return delimiter
+    return ","
+
+
+def _json_update(line: str, ignored: Collection[str]) -> Update | str:
     try:
         row: Any = json.loads(line, object_pairs_hook=_unique)
     except RecursionError:
@@ -139,7 +230,7 @@ def _json_update(line: str) -> Update | str:
         return f"it is not JSON ({exc})"
     if not isinstance(row, dict):
         return 'it must be a JSON object, such as {"project_id": 789, "name": "New name"}'
-    values = cast("dict[str, Any]", row)
+    values = {name: value for name, value in cast("dict[str, Any]", row).items() if name not in ignored}
     given: Any = values.pop("fields", {})
     if not isinstance(given, dict):
         return "fields must be a JSON object"

@@ -21,17 +21,21 @@ def bulk_update(
     journal: str | os.PathLike[str] | None = None,
     max_workers: int = 8,
     executor: Executor | None = None,
+    max_outage: float = 600.0,
+    max_failures: int | None = None,
 ) -> BulkRun:
     """Send many updates at once, and return an iterator of their outcomes: one for each, as they become known.
 
     Nothing is sent before the first outcome is asked for. Each update is checked before anything is sent by it. At most
     ``8 * max_workers`` rows are held in memory, half of them with the workers. Updates of the same project, or of the
-    same import, are sent one after the other, in the order of the input; if it is not known whether one of them was
-    applied, or a later run is to send it again, those after it are left ``unsent``.
+    same import, are sent one after the other, in the order of the input; if a later run is to send one of them again,
+    those after it are left ``unsent``. A definite response ends a row, and so does the third run that learns nothing.
 
-    A request is sent again as the client does, ``client.max_retries`` times. A 429 or 503 with ``Retry-After`` pauses
-    all workers. An `AuthenticationError` about the session ends the run, and so does a server that cannot be reached,
-    or an executor that returns nothing for two minutes longer than a call may take: the rest is ``unsent``.
+    A request that fails, with a 500 too, is sent again ``client.max_retries`` times, and more often if other rows wait
+    for it. A 429 or 503 with ``Retry-After`` pauses all workers. If most requests fail, the run pauses, and tries one
+    row at a time until the server responds. A longer outage ends the run, and so does an `AuthenticationError` about
+    the session, or an executor that returns nothing for two minutes longer than a call may take: the rest is
+    ``unsent``. So it does when the interpreter ends.
 
     Args:
         client: The client to send with. In other processes a client is made from the environment there, once, whose
@@ -42,18 +46,38 @@ def bulk_update(
             again, nor what was refused for good; what is unknown or unsent is. ``None`` keeps no journal.
         max_workers: How many requests are sent at once; with an executor of your own, how many workers it has.
         executor: Any executor, which stays yours to shut down; a thread pool by default. With a process pool, or
-            ``distributed.Client.get_executor(pure=False)``, the updates are sent elsewhere.
+            ``distributed.Client.get_executor(pure=False)``, the updates are sent elsewhere. It must return a Future for
+            each task that it takes, run the task once and soon, and call back once.
+        max_outage: The seconds after which an outage ends the run. A server that has never responded in a run ends it
+            after half a minute.
+        max_failures: How many rows may fail for good before the run ends. By default it ends if the first 50 that it
+            sends all fail, unless an earlier run has applied any.
 
     Raises:
         ArgumentError: An argument cannot be right, or the journal is in use, damaged, or belongs to other work. The
-            iterator raises it if a row is not the one that the journal knows, or no `Update`.
+            iterator raises it if a row is not the one that the journal knows, or no `Update`, and if the executor does
+            not do what it must.
         OSError: The journal cannot be written. The iterator raises it too.
     """
     if not isinstance(client, NeptunClient):
         raise ArgumentError(f"client must be a NeptunClient, not {type(client).__name__}; nothing was sent.")
     if type(max_workers) is not int or max_workers < 1:
         raise ArgumentError("max_workers must be an int, 1 or more; nothing was sent.")
-    return BulkRun(Loop(client, updates, journal=journal, max_workers=max_workers, executor=executor))
+    if isinstance(max_outage, bool) or not (isinstance(max_outage, int | float) and 0 <= max_outage < float("inf")):
+        raise ArgumentError("max_outage must be a number of seconds, 0 or more; nothing was sent.")
+    if max_failures is not None and (type(max_failures) is not int or max_failures < 1):
+        raise ArgumentError("max_failures must be an int, 1 or more; nothing was sent.")
+    return BulkRun(
+        Loop(
+            client,
+            updates,
+            journal=journal,
+            max_workers=max_workers,
+            executor=executor,
+            max_outage=max_outage,
+            max_failures=max_failures,
+        )
+    )
 
 
 class BulkRun(Iterator[Outcome]):

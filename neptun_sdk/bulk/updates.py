@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect
@@ -16,6 +16,8 @@ from neptun_sdk.operations import ROWS, Operation, prepare
 _encode = json.JSONEncoder(sort_keys=True, default=repr).encode
 
 Status: TypeAlias = Literal["applied", "refused", "unknown", "unsent"]
+FILE_HASH = "file:"  # how the hash of a file begins: it is not compared with one of updates
+Target: TypeAlias = tuple[int, int | None]  # a project, or an import inside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,16 @@ class Outcome:
 
     Attributes:
         update: The update.
-        status: ``applied``, ``refused`` (it was not applied), ``unknown`` (it may have been applied) or ``unsent``.
+        status: ``applied``, ``refused`` (it was not applied), ``unknown`` (it may have been applied) or ``unsent``;
+            that is also one for which no connection could be made.
         error: The error of the last attempt, whose ``.applied`` the status follows; ``None`` if there was none. Of an
             earlier run, it is made again from the journal: its class, its text, ``.applied``.
         row: The number of the update in the input, from 1.
         attempts: How many requests this run sent, or tried to.
         earlier: The outcome is that of an earlier run with the same journal; nothing was sent now.
         again: A later run with the same journal sends the update again: it is unsent, a further attempt may show what
-            became of it, or it was refused for a reason that may pass, such as a 429 or the session.
+            became of it, or it was refused for a reason that may pass, such as a 429, the session or a wrong user.
+            Else its outcome is final, an unknown one too, and the next update of the same project or import is sent.
         resent: An earlier run may have applied the update: it was under way when that run ended, or its outcome was
             unknown. It was sent again.
     """
@@ -65,7 +69,7 @@ class Outcome:
     resent: bool = False
 
 
-def target_of(update: Update) -> tuple[int, int | None]:
+def target_of(update: Update) -> Target:
     """Return what is updated: rows with the same target are sent one after the other."""
     return update.project_id, update.import_id
 
@@ -132,11 +136,18 @@ def content_of(row: int, update: object) -> bytes:
 
 
 def hash_of(updates: Iterable[Update]) -> str:
-    """Return the hash of an input that can be read again."""
+    """Return the hash of an input that can be read again; of a file, that of its bytes."""
+    if isinstance(updates, _File):
+        return updates.input_hash()
     whole = hashlib.sha256()
     for row, update in enumerate(updates, 1):
         whole.update(content_of(row, update))
     return whole.hexdigest()
+
+
+@runtime_checkable
+class _File(Protocol):
+    def input_hash(self) -> str: ...
 
 
 def digest(content: bytes) -> str:

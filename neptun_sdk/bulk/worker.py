@@ -6,8 +6,11 @@ the environment there, once.
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+import time
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from neptun_sdk._http.deadline import monotonic
@@ -32,7 +35,12 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One attempt at one row. No two are equal, so that no executor takes one for the repetition of another."""
+    """One attempt at one row. No two are equal, so that no executor takes one for the repetition of another.
+
+    Attributes:
+        home: The process of the run: `HOME` and its id.
+        begin_by: The time after which nobody waits for it any more, so that it must not be sent.
+    """
 
     run: str
     row: int
@@ -40,6 +48,8 @@ class Task:
     operation: str
     ids: tuple[int, ...]
     fields: Mapping[str, str]
+    home: tuple[str, int]
+    begin_by: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,13 @@ class Result:
     usable: bool = True
 
 
+# The time of the day, which other machines have too. freezegun stops `time.time` here, but not in every worker.
+now: Callable[[], float] = (
+    functools.partial(time.clock_gettime, time.CLOCK_REALTIME)
+    if hasattr(time, "clock_gettime")
+    else functools.partial(time.time)
+)
+HOME = uuid.uuid4().hex  # of this interpreter; a child that was forked has the same
 # By process: a child that was forked has the dictionaries of its parent, but must not use its clients.
 _callers: dict[tuple[int, str], NeptunClient] = {}
 _made: dict[tuple[int, Account], NeptunClient] = {}
@@ -95,14 +112,20 @@ def send(account: Account, task: Task) -> Result:
     if held > 0:
         return Result(held=held)
     try:
-        client = _callers.get((os.getpid(), task.run)) or _client(account)
+        client = _callers.get((os.getpid(), task.run))
+        if now() > task.begin_by or (client is None and task.home == (HOME, os.getpid())):
+            raise ArgumentError(
+                "the executor began a task when its run had given it up, or a worker has a wrong clock. Nothing was "
+                "sent by it."
+            )
+        client = client or _client(account)
     except ArgumentError as error:
         return Result(ArgumentError(str(error), applied=False), usable=False)
     try:
         getattr(client, task.operation)(*task.ids, **task.fields)
     except NeptunError as error:
         if wait := retry_after(error):
-            _pause(task.run, wait)
+            pause(task.run, wait)
         return Result(error.with_traceback(None))
     return Result()
 
@@ -112,13 +135,13 @@ def retry_after(error: NeptunError) -> float:
     return (getattr(error, "retry_after", None) or 0.0) if rule_of(error).retryable else 0.0
 
 
-def _pause(run: str, seconds: float) -> None:
+def pause(run: str, seconds: float) -> None:
     """Let this process send nothing for a run. The pauses of others that are over are forgotten."""
-    now = monotonic()
+    moment = monotonic()
     for other, until in list(_paused_until.items()):
-        if until < now:
+        if until < moment:
             _paused_until.pop(other, None)
-    _paused_until[run] = max(_paused_until.get(run, 0.0), now + seconds)
+    _paused_until[run] = max(_paused_until.get(run, 0.0), moment + seconds)
 
 
 def _client(account: Account) -> NeptunClient:
@@ -126,7 +149,12 @@ def _client(account: Account) -> NeptunClient:
     made = _made.get((os.getpid(), account))
     if made is not None:
         return made
-    made = NeptunClient(timeout=account.timeout, max_response_size=account.max_response_size, max_retries=0)
+    made = NeptunClient(
+        timeout=account.timeout,
+        max_response_size=account.max_response_size,
+        max_retries=0,
+        allow_http=account.base_url.startswith("http:"),  # the caller has allowed it: its own client could not be made
+    )
     own = account_of(made)
     for name, variable in (("base_url", "BASE_URL"), ("dialect", "DIALECT"), ("user_id", "USER_ID")):
         here, there = getattr(own, name), getattr(account, name)

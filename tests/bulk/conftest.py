@@ -77,6 +77,7 @@ def bulk_client(server: Server, client_for: ClientFor) -> NeptunClient:
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Send again without waiting."""
     monkeypatch.setattr("neptun_sdk.bulk.loop.backoff", lambda _: 0.0)
+    monkeypatch.setattr("neptun_sdk.bulk.pace._FIRST_WAIT", 0.0)
 
 
 def failed(status: int, **headers: str) -> httpx.Response:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 
 from neptun_sdk import ArgumentError, BadRequestError, NeptunClient, NeptunError
 from neptun_sdk._version import __version__
-from neptun_sdk.bulk import Update, bulk_update
+from neptun_sdk.bulk import Update, bulk_update, content
 from neptun_sdk.bulk import journal as module
 from tests.bulk.conftest import Server, failed
 from tests.bulk.runs import lines, statuses
@@ -42,7 +43,7 @@ def test_it_has_a_header_and_a_line_for_each_row(bulk_client: NeptunClient, serv
     run(bulk_client, journal, [*UPDATES, *imports])
     header, *rest = lines(journal)
     assert {name: header[name] for name in ("journal", "base_url", "dialect", "user_id", "window")} == {
-        "journal": "neptun-bulk journal 1",
+        "journal": "neptun-bulk journal 2",
         "base_url": "https://neptun.test",
         "dialect": "documented",
         "user_id": 1,
@@ -80,7 +81,7 @@ def test_it_holds_no_session_and_of_the_values_what_an_error_quotes(
 
 
 def test_what_is_done_is_not_sent_again(bulk_client: NeptunClient, server: Server, journal: Path) -> None:
-    server.steps[2], server.steps[3] = [failed(400)], [failed(500)]
+    server.steps[2], server.steps[3] = [failed(400)], [failed(500)] * 3
     assert run(bulk_client, journal)[:4] == ["applied", "refused", "unknown", "applied"]
     server.sent.clear()
     outcomes = {outcome.row: outcome for outcome in bulk_update(bulk_client, UPDATES, journal=journal)}
@@ -98,7 +99,7 @@ def test_an_input_that_was_changed_is_refused(bulk_client: NeptunClient, server:
     server.sent.clear()
     changed = [*UPDATES[:-1], Update(30, fields={"name": "Another"})]
     with pytest.raises(
-        ArgumentError, match=r"the input is not the one .* pass that input again, or use another journal"
+        ArgumentError, match=r"the input has changed since the journal .* restore it, or use another journal"
     ):
         bulk_update(bulk_client, changed, journal=journal)
     with pytest.raises(ArgumentError, match=r"row 30 of the input is not the one in the journal"):
@@ -111,7 +112,7 @@ def test_the_end_of_a_generator_is_remembered(bulk_client: NeptunClient, journal
     run(bulk_client, journal, iter(UPDATES))
     assert lines(journal)[0]["input"] is None
     assert run(bulk_client, journal, UPDATES) == ["applied"] * 30
-    with pytest.raises(ArgumentError, match="the input is not the one"):
+    with pytest.raises(ArgumentError, match="the input has changed"):
         bulk_update(bulk_client, UPDATES[:-1], journal=journal)
 
 
@@ -242,28 +243,37 @@ NO_JOURNALS: dict[str, tuple[bytes, str]] = {
     "one line without an end": (b"project_id,name", "it is not a journal of this version"),
     "other JSON": (b'{"project_id":1}\n', "it is not a journal of this version"),
     "a list": (b"[1]\n", "it is not a journal of this version"),
-    "a later version": (b'{"journal":"neptun-bulk journal 2"}\n', "it is not a journal of this version"),
+    "a later version": (b'{"journal":"neptun-bulk journal 3"}\n', "it is not a journal of this version"),
 }
 
 
-@pytest.mark.parametrize(("content", "text"), NO_JOURNALS.values(), ids=NO_JOURNALS)
+@pytest.mark.parametrize(("given", "text"), NO_JOURNALS.values(), ids=NO_JOURNALS)
 def test_another_file_is_refused_and_left_as_it_is(
-    bulk_client: NeptunClient, journal: Path, content: bytes, text: str
+    bulk_client: NeptunClient, journal: Path, given: bytes, text: str
 ) -> None:
-    journal.write_bytes(content)
+    journal.write_bytes(given)
     with pytest.raises(ArgumentError, match=f"cannot be used as the journal: {text}"):
         bulk_update(bulk_client, UPDATES, journal=journal)
-    assert journal.read_bytes() == content
+    assert journal.read_bytes() == given
 
 
-@pytest.mark.parametrize("line", [b"nonsense\n", b'{"row":1}\n', b'{"sending":[7]}\n', b'{"row":"x"}\n'])
+def checksummed(line: bytes) -> bytes:
+    """Return a line with a checksum that is right, if it is an object."""
+    with suppress(ValueError, AttributeError):
+        return content.encode_line(dict(json.loads(line).items()))
+    return line
+
+
+@pytest.mark.parametrize(
+    "line", [b"nonsense\n", b'{"row":1}\n', b'{"sending":[7]}\n', b'{"row":"x"}\n', b'{"cols":1}\n', b"[1]\n"]
+)
 def test_a_journal_that_is_damaged_in_the_middle_is_refused(
     bulk_client: NeptunClient, journal: Path, line: bytes
 ) -> None:
     run(bulk_client, journal)
-    content = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join([content[0], line, *content[1:]]))
-    with pytest.raises(ArgumentError, match="line 2 is no line of a journal"):
+    header, *rest = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([header, checksummed(line), *rest]))
+    with pytest.raises(ArgumentError, match=r"line 2 is damaged\. Restore the file from a copy"):
         bulk_update(bulk_client, UPDATES, journal=journal)
 
 
@@ -314,20 +324,73 @@ def test_an_error_of_a_later_version_is_a_neptun_error(
 ) -> None:
     server.steps[2] = [failed(400)]
     run(bulk_client, journal)
-    journal.write_bytes(journal.read_bytes().replace(b"BadRequestError", name.encode()))
+    first, *rest = lines(journal)
+    for line in rest:
+        if "error" in line:
+            line["error"]["class"] = name
+    journal.write_bytes(
+        b"".join(
+            content.encode_line({name: value for name, value in line.items() if name != "crc"})
+            for line in [first, *rest]
+        )
+    )
     (error,) = (outcome.error for outcome in bulk_update(bulk_client, UPDATES, journal=journal) if outcome.error)
     assert type(error) is NeptunError
     assert error.applied is False
 
 
-def test_rows_take_eight_bytes_each(bulk_client: NeptunClient, journal: Path) -> None:
+def test_rows_take_twelve_bytes_each(bulk_client: NeptunClient, journal: Path) -> None:
     """What a later run keeps in memory of the journal of an earlier one."""
     run(bulk_client, journal)
-    content = module.Content(journal)
-    assert content._offsets.itemsize * len(content._offsets) == 8 * 30
-    assert content._unfinished == {}
+    found = content.Content(journal)
+    assert sum(each.itemsize * len(each) for each in (found._offsets, found._targets)) == 12 * 30
+    assert found._unfinished == {}
 
 
 def test_it_is_json_lines(bulk_client: NeptunClient, journal: Path) -> None:
     run(bulk_client, journal)
     assert all(json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines())
+
+
+def test_a_new_journal_is_for_its_owner_alone(bulk_client: NeptunClient, journal: Path) -> None:
+    """The texts of its errors quote values."""
+    run(bulk_client, journal)
+    assert journal.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_no_file_is_refused_as_a_journal(bulk_client: NeptunClient, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    found = {"fifo": "a device, a pipe or a socket", "": "a folder", "/dev/null": "a device, a pipe or a socket"}
+    for name, kind in found.items():
+        with pytest.raises(ArgumentError, match=f"cannot be the journal: it is {kind}. Use another journal"):
+            bulk_update(bulk_client, UPDATES, journal=tmp_path / name)
+
+
+def test_a_file_system_without_locks_is_said(
+    bulk_client: NeptunClient, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = errno.ENOLCK
+
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setitem(sys.modules, "fcntl", SimpleNamespace(LOCK_EX=1, LOCK_NB=2, flock=flock))
+    with pytest.raises(
+        ArgumentError, match=r"cannot lock files \(No locks available\): use another journal, on a local"
+    ):
+        bulk_update(bulk_client, UPDATES, journal=journal)
+    number = errno.EIO
+    with pytest.raises(OSError, match="Input/output error"):
+        bulk_update(bulk_client, UPDATES, journal=journal)
+
+
+def test_targets_with_the_same_hash_are_not_confused(
+    bulk_client: NeptunClient, server: Server, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "_key", lambda _: 1)
+    run(bulk_client, journal)
+    kept = [line for line in journal.read_bytes().splitlines(keepends=True) if b'"row":7,' not in line]
+    journal.write_bytes(b"".join(kept))
+    server.sent.clear()
+    assert run(bulk_client, journal) == ["applied"] * 30
+    assert server.projects == [7]

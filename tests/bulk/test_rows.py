@@ -95,12 +95,18 @@ def test_a_bad_row_is_reported_with_its_line(text: str, problem: str) -> None:
 BAD_FILES: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "it is empty"),
     "blank": (" \n\n", "it is empty"),
-    "no header": ("789,Shop\n", "line 1 is no header that can be used: it has no column project_id"),
-    "semicolons": ("project_id;name\n1;a\n", "Columns, separated by commas: project_id, import_id, name, description"),
-    "unknown": ("project_id,nmae,Name\n", "there is no field 'nmae', 'Name'"),
+    "no header": (
+        "789,Shop\n",
+        "line 1 is not a valid header: column project_id is missing. Columns, separated by commas: project_id",
+    ),
+    "other columns after semicolons": ("project_id;nmae\n1;a\n", "there is no field 'nmae' (--ignore-columns leaves"),
+    "unknown": ("project_id,nmae,Naem\n", "there is no field 'nmae', 'Naem'"),
     "twice": ("project_id,name,name\n", "a column stands there twice"),
     "an open quote": ('project_id,name\n1,"a\n', "line 2 is not CSV (unexpected end of data)"),
-    "Latin-1": ("project_id,name\n1,é\n".encode("latin-1"), "it is not UTF-8 (invalid continuation byte)"),
+    "Latin-1": (
+        "project_id,name\n1,é\n".encode("latin-1"),
+        "line 2 is not UTF-8 (invalid continuation byte): save it as UTF-8",
+    ),
 }
 
 
@@ -112,7 +118,7 @@ def test_a_file_that_cannot_be_read_says_why(text: str | bytes, problem: str) ->
 
 
 def test_the_format_can_be_chosen() -> None:
-    with pytest.raises(InputError, match="line 1 is no header"):
+    with pytest.raises(InputError, match="line 1 is not a valid header"):
         list(rows(JSON, "csv").lines())
 
 

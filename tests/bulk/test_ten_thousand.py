@@ -69,14 +69,14 @@ def test_the_journal_and_the_server_agree_row_by_row(recorded: Sandbox, tmp_path
     assert len(first) == ROWS
     assert {first[row] for row in missing} <= {"refused", "unknown"}
     assert {row for row, status in first.items() if status == "refused"} <= missing
-    assert Counter(first.values())["unknown"] >= ROWS // DROPPED, "a field that was dropped is not applied"
+    assert Counter(first.values())["unknown"] >= ROWS // DROPPED // 2, "a field that was dropped is not applied"
     refusals = [line["error"]["class"] for line in lines(journal) if line.get("status") == "refused"]
     assert set(refusals) == {"NotFoundError"}
 
     ended = {line["row"]: line for line in lines(journal) if "row" in line}
     final = {row for row, line in ended.items() if line["status"] == "unknown" and not line.get("again")}
     assert {ended[row]["error"]["class"] for row in final} <= {"UpdateNotVerifiedError", "NotFoundError"}
-    assert len(final) >= ROWS // DROPPED
+    assert len(final) >= ROWS // DROPPED // 2, "of some, the response that said so was lost"
 
     before = times_sent(recorded, updates)
     process = start(recorded, journal, file, WORKERS)

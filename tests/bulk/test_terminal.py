@@ -152,7 +152,7 @@ def test_progress_that_nobody_reads_does_not_end_the_run(neptun: Sandbox) -> Non
     process = subprocess.Popen([SCRIPT, write(updates)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stderr is not None
-    assert process.stderr.readline().startswith(b"500 rows of ")
+    assert process.stderr.readline().startswith(b"Sending 500 updates to ")
     process.stderr.close()
     assert b"applied    500\n" in process.stdout.read()
     process.stdout.close()
@@ -164,7 +164,9 @@ def test_a_pipe_gets_plain_lines_and_the_table_alone_goes_to_standard_output(nep
     with open(write(updates), "rb") as file:
         done = subprocess.run([SCRIPT, "-", "--journal", "j"], stdin=file, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0
-    assert done.stderr.decode() == "10 rows of standard input, 8 at once; journal: j\n"
+    assert done.stderr.decode() == (
+        f"Sending 10 updates to {neptun.base_url} as user 1 (documented), 8 at once.\nJournal: j\n"
+    )
     assert done.stdout.decode().startswith("\nstatus    rows\napplied     10\n")
 
 
