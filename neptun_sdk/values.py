@@ -35,11 +35,13 @@ class Kind(NamedTuple):
         read: From decoded JSON, in the names of a dialect, to a value.
         take: From an argument, of any like class, to a plain value that generated code takes.
         is_text: Whether it is a text.
+        null: What a caller passes for null, if null is a value of its own; ``None`` leaves a field as it is.
     """
 
     read: Callable[[Any, Dialect], Any]
     take: Callable[[Any], Any]
     is_text: bool = False
+    null: object = None
 
 
 class Field(NamedTuple):

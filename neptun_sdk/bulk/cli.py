@@ -19,9 +19,10 @@ from typing import Any, BinaryIO, cast
 import httpx
 
 from neptun_sdk import NeptunClient
+from neptun_sdk._contract import SERVER
 from neptun_sdk._http.deadline import monotonic
 from neptun_sdk._http.proxies import is_loopback
-from neptun_sdk.arguments import DEFAULT_BASE_URL, environment
+from neptun_sdk.arguments import environment
 from neptun_sdk.bulk.content import Content
 from neptun_sdk.bulk.options import OptionError, client_of, command, in_words_of_command, parser
 from neptun_sdk.bulk.progress import show_progress
@@ -109,7 +110,7 @@ def _dry_run(options: argparse.Namespace, stack: ExitStack) -> int:
             unsent += 1
             fields = json.dumps(check(update, dialect), ensure_ascii=False)
             print(f"line {line}: {operation_of(update).name} {update}: {fields}")
-    where = f"to {environment('NEPTUN_BASE_URL') or DEFAULT_BASE_URL} ({dialect}), if there were a session"
+    where = f"to {environment('NEPTUN_BASE_URL') or SERVER} ({dialect}), if there were a session"
     if account is not None:
         where = _where(account)
     done = f"; {total - unsent:,} are done, as {journal} says" if content else ""

@@ -16,8 +16,7 @@ from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
 
-from neptun_sdk.bulk.updates import FILE_HASH, Update, field_names
-from neptun_sdk.operations import Operations
+from neptun_sdk.bulk.updates import FILE_HASH, Update, all_fields, of_file
 
 Format: TypeAlias = Literal["csv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -33,7 +32,7 @@ _BINARY = {
     b"\xfe\xff": "UTF-16",
 }
 _IDS = ("project_id", "import_id")
-_FIELDS = tuple(dict.fromkeys(field_names(Operations.UPDATE_PROJECT) + field_names(Operations.UPDATE_PROJECT_IMPORT)))
+_FIELDS = all_fields()
 _Line: TypeAlias = tuple[int, Update | str]
 
 
@@ -203,7 +202,7 @@ class Rows(Iterable[Update]):
             return "project_id is missing"
         if self._clear in cells:
             row = {name: "" if cell == self._clear else cell for name, cell in row.items()}
-        return Update(project_id, import_id, row)
+        return of_file(project_id, import_id, row, are_cells=True)
 
 
 def column_name(cell: str) -> str:
@@ -240,7 +239,7 @@ def _json_update(line: str, ignored: Collection[str]) -> Update | str:
     project_id, import_id = values.pop("project_id", None), values.pop("import_id", None)
     if project_id is None:
         return "project_id is missing"
-    return Update(project_id, import_id, {**values, **fields})
+    return of_file(project_id, import_id, {**values, **fields}, are_cells=False)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
@@ -12,6 +13,9 @@ from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect
 from neptun_sdk.operations import ROWS, Operation, prepare
+from neptun_sdk.values import Mismatch
+
+NULL = "<null>"  # in a cell of a CSV file
 
 _encode = json.JSONEncoder(sort_keys=True, default=repr).encode
 
@@ -33,7 +37,7 @@ class Update:
 
     project_id: int
     import_id: int | None = None
-    fields: Mapping[str, str | None] = field(default_factory=dict[str, str | None], hash=False)
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
     def __str__(self) -> str:
         return f"project {self.project_id}" + ("" if self.import_id is None else f", import {self.import_id}")
@@ -85,6 +89,38 @@ def _operations() -> Mapping[str, Operation[Any]]:
     return {each.ids[-1]: each for each in reversed(ROWS) if each.updates}
 
 
+def of_file(project_id: int, import_id: int | None, values: Mapping[str, Any], *, are_cells: bool) -> Update | str:
+    """Return the update of a row of a file, with values of the types of its fields, or what is wrong with it.
+
+    Args:
+        project_id: The id of the project.
+        import_id: The id of the import, if it is one.
+        values: The fields, as decoded JSON or as the cells of CSV. In a cell, a text stands as it is, a date-time as in
+            JSON without quotes, anything else as JSON, and ``<null>`` for null.
+        are_cells: Whether they are cells.
+    """
+    update = Update(project_id, import_id, values)
+    known = operation_of(update).fields
+    typed = dict(values)
+    for name, value in values.items():
+        if name not in known or (known[name].kind.is_text and value != NULL):
+            continue  # `check` says what is wrong with it
+        kind = known[name].kind
+        if value is None or (are_cells and value == NULL):
+            typed[name] = kind.null
+            if are_cells and kind.null is None:
+                return f"{name} cannot be null"
+            continue
+        if are_cells:
+            with suppress(ValueError):
+                value = json.loads(value)
+        try:
+            typed[name] = kind.read(value, "documented")
+        except Mismatch as exc:
+            return f"{name}{exc.path}: {exc.problem}"
+    return Update(project_id, import_id, typed)
+
+
 def check(update: Update, dialect: Dialect, mask: Callable[[str], str] = str) -> dict[str, Any]:
     """Return the fields to send, or raise `ArgumentError`: as the client's methods do, before anything is sent.
 
@@ -108,6 +144,11 @@ def check(update: Update, dialect: Dialect, mask: Callable[[str], str] = str) ->
     except ArgumentError as error:
         raise ArgumentError(f"{operation.name}: {error}", operation=operation.name, applied=False) from None
     return {name: value for name, value in update.fields.items() if value is not None}
+
+
+def all_fields() -> tuple[str, ...]:
+    """Return the fields that any operation that updates can set."""
+    return tuple(dict.fromkeys(name for operation in _operations().values() for name in operation.fields))
 
 
 def field_names(operation: Operation[Any]) -> tuple[str, ...]:

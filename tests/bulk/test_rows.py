@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from attrs import define
 
-from neptun_sdk.bulk import Update
+from neptun_openapi.types import UNSET, Unset
+from neptun_sdk.bulk import Update, updates
 from neptun_sdk.bulk.rows import Format, InputError, Rows
+from neptun_sdk.operations import Operations
+from neptun_sdk.values import fields_of
+from tests.operations import made
 
 
 def rows(text: str | bytes, form: Format | None = None, **options: Any) -> Rows:
@@ -143,3 +149,68 @@ def test_a_pipe_is_copied_and_a_file_is_not(tmp_path: Path) -> None:
     opened: BinaryIO
     with path.open("rb") as opened:
         assert Rows(opened)._file is opened
+
+
+@define
+class Typed:
+    """What the generator would write for a body with fields that are not texts."""
+
+    name: str | Unset = UNSET
+    position: int | Unset = UNSET
+    archived: bool | Unset = UNSET
+    due_at: datetime | Unset | None = UNSET
+    labels: list[str] | Unset = UNSET
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> object:
+    """Let a project have fields of other types, of which one may be null; return what stands for null."""
+    null = object()
+    fields = dict(fields_of(Typed))
+    fields["due_at"] = fields["due_at"]._replace(kind=fields["due_at"].kind._replace(null=null))
+    operation = made("update_project", build, Operations.UPDATE_PROJECT.facts, None)
+    vars(operation).update(fields=fields)
+    monkeypatch.setattr(updates, "operation_of", lambda _: operation)
+    monkeypatch.setattr("neptun_sdk.bulk.rows._FIELDS", tuple(fields))
+    return null
+
+
+def build(user_id: int, project_id: int) -> dict[str, Any]:
+    return {"method": "patch", "url": f"{user_id}/{project_id}"}
+
+
+DUE = datetime(2025, 2, 16, tzinfo=UTC)
+
+
+def test_a_cell_has_the_type_of_its_field(typed: object) -> None:
+    header = "project_id,name,position,archived,due_at,labels\n"
+    (read,) = rows(f'{header}1,5,5,true,2025-02-16T00:00:00Z,"[""a"",""b""]"\n')
+    assert read.fields == {"name": "5", "position": 5, "archived": True, "due_at": DUE, "labels": ["a", "b"]}
+    (read,) = rows(f"{header}1,,,,<null>,\n")
+    assert read.fields == {"due_at": typed}
+
+
+def test_json_has_the_types_of_json_and_text_for_a_date_time(typed: object) -> None:
+    (read,) = rows('{"project_id": 1, "position": 5, "due_at": "2025-02-16T00:00:00Z", "labels": ["a"], "name": null}')
+    assert read.fields == {"position": 5, "due_at": DUE, "labels": ["a"], "name": None}
+    (read,) = rows('{"project_id": 1, "due_at": null}')
+    assert read.fields == {"due_at": typed}
+
+
+WRONG_CELLS = {
+    "a word for a number": ("position", "five", "position: expected int, got str"),
+    "a number for a yes or no": ("archived", "1", "archived: expected bool, got int"),
+    "a day for a date-time": (
+        "due_at",
+        "2025-02-16",
+        "due_at: expected a date-time with a time zone, got '2025-02-16'",
+    ),
+    "null for what has none": ("position", "<null>", "position cannot be null"),
+    "null for a text that has none": ("name", "<null>", "name cannot be null"),
+}
+
+
+@pytest.mark.usefixtures("typed")
+@pytest.mark.parametrize(("field", "cell", "problem"), WRONG_CELLS.values(), ids=WRONG_CELLS)
+def test_a_cell_of_another_type_is_named(field: str, cell: str, problem: str) -> None:
+    assert list(rows(f"project_id,{field}\n1,{cell}\n").lines()) == [(2, problem)]

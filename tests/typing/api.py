@@ -193,4 +193,4 @@ def many(client: NeptunClient, updates: list[Update]) -> None:
     assert_type(run.ended_by, NeptunError | None)
     bulk_update(client, (Update(number, fields={"name": "a", "description": None}) for number in range(3)))
     bulk_update(client, [{"project_id": 1}])  # type: ignore[list-item]
-    Update(1, 2, {"title": 7})  # type: ignore[dict-item]
+    Update(1, 2, [("title", 7)])  # type: ignore[arg-type]
