@@ -102,7 +102,7 @@ def _create(call: Call) -> Answer:
     state, resource = call.state, call.target.resource
     given = _given(call)
     row = state.new_row(resource, {**_links(call), **_columns(call, given)})
-    row |= {name: now() for name in TIMES if not isinstance(row[name], int)}
+    row |= dict.fromkeys((name for name in TIMES if not isinstance(row[name], int)), now())
     _check_rules(call, row, given)
     state.add(resource, row)
     return _body(call, [row]), _headers(call, row)
@@ -205,13 +205,16 @@ def _body(call: Call, rows: list[Row]) -> object:
     if place is None:
         return schema.sample()
     # A row of a deployed server may lack what the contract requires.
-    required = {name: place.row.fields[name].sample() for name in place.row.required}
-    shown = [{**required, **_shown(call, row, place.row.fields)} for row in rows]
-    if not place.many:
-        return shown[0] if place.envelope is None else {**schema.sample(), place.envelope: shown[0]}
+    shown = [_shown(call, row, place.row.fields) for row in rows]
+    for row in shown:
+        row |= {name: place.row.fields[name].sample() for name in place.row.required if name not in row}
     facts = _paging(call, len(shown))
     page = shown[(facts["page"] - 1) * facts["per_page"] :][: facts["per_page"]]
-    return page if place.envelope is None else {**schema.sample(facts), place.envelope: page}
+    found: object = page if place.many else shown[0]
+    if place.envelope is None:
+        return found
+    others: Row = schema.sample(facts) if len(schema.fields) > 1 else {}
+    return {**others, place.envelope: found}
 
 
 def _paging(call: Call, total: int) -> dict[str, Any]:

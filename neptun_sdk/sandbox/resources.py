@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import cached_property
 from typing import Any
 
 from neptun_sdk.sandbox.spec import Operation, Parameter, Schema
@@ -107,7 +108,7 @@ class Table:
     example: dict[str, Any] = field(default_factory=dict[str, Any])
     version: Parameter | None = None
 
-    @property
+    @cached_property
     def fields(self) -> dict[str, Schema]:
         """The fields of its rows."""
         return {name: each for schema in reversed(self.schemas) for name, each in schema.fields.items()}

@@ -35,7 +35,7 @@ def neptun(running: Sandbox) -> Sandbox:
 def http(neptun: Sandbox) -> Iterator[httpx.Client]:
     """A bare HTTP client with the first user's session."""
     headers = {**JSON, "Cookie": f"neptun-session={neptun.session_cookie}"}
-    with httpx.Client(base_url=neptun.base_url, headers=headers) as client:
+    with httpx.Client(base_url=neptun.base_url, headers=headers, timeout=60) as client:
         yield client
 
 
