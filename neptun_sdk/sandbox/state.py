@@ -21,7 +21,6 @@ TIMES = ("created_at", "updated_at")
 
 PROJECT = Resource("project", "project_id")
 IMPORT = Resource("import", "import_id", parent=PROJECT)
-RESOURCES = {resource.path_id: resource for resource in (PROJECT, IMPORT)}
 
 # What there is at the start, of the resources that are not made from the contract alone. The first user's rows are
 # those of the two published curl lines; the first of them is the one that the examples of the contract name.
