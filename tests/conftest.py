@@ -47,6 +47,8 @@ TIMEOUTS = (0.2, 1, 5, 25)
 # The files that take longest, which begin first: at the end, the other processes would wait for them.
 LONGEST_FILES = (
     "docs/test_site.py",
+    "sandbox/test_defaults.py",
+    "test_portability_mutants.py",
     "test_release.py",
     "bulk/test_ten_thousand.py",
     "http/test_threads.py",
