@@ -28,6 +28,13 @@ def problem_of(annotation: Any, value: object) -> str | None:
     return None
 
 
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    """Make each kind anew, so that `make mutation` sees what a mutant makes of it."""
+    kind_of.cache_clear()
+    fields_of.cache_clear()
+
+
 # From JSON
 
 
