@@ -20,6 +20,7 @@ from neptun_sdk._http.deadline import monotonic
 from neptun_sdk.bulk import worker
 from neptun_sdk.bulk.ahead import Ahead
 from neptun_sdk.bulk.content import Entry
+from neptun_sdk.bulk.ends import Failures, earlier, end_of, maybe_applied, superseded
 from neptun_sdk.bulk.journal import Journal
 from neptun_sdk.bulk.pace import Pace, is_failure
 from neptun_sdk.bulk.targets import Row, Targets
@@ -55,9 +56,6 @@ _UNDER_WAY = 4  # of these, in the executor: one that is sent, and some that fol
 _MAX_WAITS = 20  # how often a row is sent again because the server asked to wait
 _MAX_WAIT = 3600.0  # seconds; a server that asks for more ends the run
 _PATIENCE = 8  # how often a row is sent again, at least, if others of its target wait for it
-_MAX_RUNS = 3  # that send a row without learning what became of it
-_FIRST_ROWS = 50  # if all of them fail, the run ends: it is not the rows that are wrong
-_STATUSES: dict[bool | None, Status] = {True: "applied", False: "refused", None: "unknown"}
 
 
 class Loop:
@@ -80,7 +78,6 @@ class Loop:
         self._account = worker.account_of(client)
         self._mask = session.mask
         self._max_retries = settings.max_retries
-        self._max_failures = max_failures
         self._window = WINDOW * max_workers
         self._id = uuid.uuid4().hex
         self._input = updates
@@ -98,11 +95,9 @@ class Loop:
         self._under_way = UnderWay(self._account, executor, max_workers)
         self._ahead = Ahead(self._journal, _UNDER_WAY * max_workers, self._under_way.wake)
         self._waiting: list[tuple[float, int, Row]] = []  # a heap, by the time of the next attempt
-        self._refused = 0
-        self._failed = 0  # rows that were sent and not applied, before the first that was
         # Whether the server has taken the user for the right one. Until then, rows for which it does not are in doubt.
         self._is_right_user = self._journal is not None and self._journal.has_applied
-        self._has_applied = self._is_right_user
+        self._failures = Failures(max_failures, has_applied=self._is_right_user)
         self._in_doubt: list[Row] = []
         self._outcomes: deque[Outcome] = deque()
 
@@ -192,7 +187,7 @@ class Loop:
                 "written, or use another journal, which sends every row. This row was not sent."
             )
         if entry is not None and not self._is_sent_again(entry):
-            self._outcomes.append(_earlier(row, entry))
+            self._outcomes.append(earlier(row, entry))
             return
         row.maybe_applied = entry is not None and entry.maybe_applied
         try:
@@ -203,7 +198,7 @@ class Loop:
             return
         later = None if self._journal is None else self._journal.done_after(row.number, row.target)
         if later is not None:
-            self._outcomes.append(_superseded(row, later))
+            self._outcomes.append(superseded(row, later))
         elif self._is_over or self._targets.blocked_by(row):
             self._leave(row)
         else:
@@ -327,7 +322,7 @@ class Loop:
             self._leave(row)
             again = True
         elif error is None:
-            self._has_applied = True
+            self._failures.has_applied = True
             self._accept_user()
             self._note(row, "applied", again=False)
             again = False
@@ -352,37 +347,16 @@ class Loop:
                 self._count_failure(error)
                 return False
             self._accept_user()
-        if row.maybe_applied and error.applied is False and not rule.never_applied:
-            row.error = error = _maybe_applied(error)
-        status = _STATUSES[error.applied] if row.sent or row.maybe_applied else "unsent"
-        again = not (rule.is_final and is_about_row)
-        size = self._account.max_response_size if _is_too_large(error, rule) else None
-        runs = row.entry.runs if row.entry else 0
-        if size is not None:
-            again = False
-        elif again and status == "unknown" and is_about_row and not self._is_over:
-            runs += 1
-            if runs >= _MAX_RUNS:
-                again = False
-                row.error = _with_text(error, f"{runs} runs have sent it without learning more: it is not sent again.")
-        self._note(row, status, again=again, runs=runs, size=size)
-        if not again or issubclass(rule.error, ResponseError):
+        end = end_of(row, error, self._account.max_response_size, may_pass=not is_about_row, is_over=self._is_over)
+        row.error = end.error
+        self._note(row, end.status, again=end.again, runs=end.runs, size=end.size)
+        if not end.again or issubclass(rule.error, ResponseError):
             self._count_failure(error)
-        return again
+        return end.again
 
     def _count_failure(self, error: NeptunError) -> None:
-        """End the run after as many failures as it may have, or if nothing but failures comes back."""
-        self._refused += 1
-        self._failed += 0 if self._has_applied else 1
-        if self._max_failures is not None and self._refused >= self._max_failures:
-            self._end(NeptunError(f"{self._refused} rows have failed, which is the most that may. The last: {error}"))
-        elif self._max_failures is None and self._failed >= _FIRST_ROWS:
-            self._end(
-                NeptunError(
-                    f"the first {_FIRST_ROWS} rows that were sent all failed: check the server, the user and the "
-                    f"dialect before the rows. The last: {error}"
-                )
-            )
+        if reason := self._failures.count(error):
+            self._end(reason)
 
     def _accept_user(self) -> None:
         """Take the user for the right one: what was refused for the user's sake was refused for its own."""
@@ -397,7 +371,7 @@ class Loop:
             row = self._in_doubt.pop()
             error = row.error
             if row.maybe_applied and error is not None:
-                row.error = _maybe_applied(error)
+                row.error = maybe_applied(error)
             self._note(row, "unknown" if row.maybe_applied else "refused", again=is_user)
 
     def _note(self, row: Row, status: Status, *, again: bool, runs: int = 0, size: int | None = None) -> None:
@@ -414,7 +388,7 @@ class Loop:
         """Yield the outcome of a row that this run does not send: what an earlier run knows of it stays true."""
         blocker = self._targets.blocked_by(row)
         if row.entry is not None:
-            outcome = _earlier(row, row.entry)
+            outcome = earlier(row, row.entry)
         elif blocker is not None:
             error = NeptunError(f"{row.update}: it waits for row {blocker}, which may be sent again.", applied=False)
             outcome = Outcome(row.update, "unsent", error, row=row.number, again=True)
@@ -435,42 +409,3 @@ class Loop:
         if self._journal is not None:
             self._journal.write()
             self._journal.sync()
-
-
-def _earlier(row: Row, entry: Entry) -> Outcome:
-    """Return the outcome of a row as earlier runs have left it."""
-    return Outcome(row.update, entry.status, entry.error, row=row.number, earlier=True, again=entry.again)
-
-
-def _superseded(row: Row, later: int) -> Outcome:
-    """Return the outcome of a row that must not be sent: its values are older than those of another row."""
-    error = NeptunError(
-        f"{operation_of(row.update).name}({row.update}): the journal does not say what became of it, and row {later} "
-        "of the same target is done. It is not sent, because its values are older. Check the resource, and send the "
-        "row from another file if it is wanted.",
-        operation=operation_of(row.update).name,
-    )
-    return Outcome(row.update, "unknown", error, row=row.number, earlier=True)
-
-
-def _maybe_applied(error: NeptunError) -> NeptunError:
-    """Return the error of a last attempt that was refused, after another one that may have been applied."""
-    before, now = "The update was not applied.", "An earlier attempt may have been applied."
-    text = str(error)
-    changed = copy.copy(error)
-    changed.applied = None
-    changed.args = (text.replace(before, now) if before in text else f"{text} {now}",)
-    return changed
-
-
-def _with_text(error: NeptunError, text: str) -> NeptunError:
-    """Return an error with one more sentence."""
-    changed = copy.copy(error)
-    changed.args = (f"{error} {text}", *error.args[1:])
-    return changed
-
-
-def _is_too_large(error: NeptunError, rule: Rule) -> bool:
-    """Tell whether a success could not be read for its size: only a larger ``max_response_size`` helps."""
-    is_success = issubclass(rule.error, ResponseError) and getattr(error, "status_code", None) == 200
-    return is_success and "max_response_size" in str(error)
