@@ -12,7 +12,7 @@ import httpx
 
 from neptun_sdk import outcomes
 from neptun_sdk._contract import CONTRACT
-from neptun_sdk._http.bodies import ENCODINGS, BodyError, decode_body, decode_error_body, read_body
+from neptun_sdk._http.bodies import ENCODINGS, BodyError, BodyTooLargeError, decode_body, decode_error_body, read_body
 from neptun_sdk._http.connections import Connections
 from neptun_sdk._http.deadline import Deadline, monotonic
 from neptun_sdk._version import __version__
@@ -21,7 +21,7 @@ from neptun_sdk.errors import ArgumentError, NeptunConnectionError, NeptunError
 from neptun_sdk.models import ResultT
 from neptun_sdk.operations import CallInfo, Operation, prepare
 from neptun_sdk.outcomes import Outcome
-from neptun_sdk.session import Session
+from neptun_sdk.session import NO_SESSION, Session
 from neptun_sdk.texts import error_of
 from neptun_sdk.verify import verify
 
@@ -59,7 +59,7 @@ def run(
         if is_closed or connections.closed.is_set():
             raise ArgumentError("this client is closed; make a new NeptunClient. Nothing was sent.")
         if session is None:
-            raise ArgumentError("a shared client has no session; call with_session first. Nothing was sent.")
+            raise ArgumentError(NO_SESSION)
         info = prepare(
             operation,
             arguments,
@@ -154,7 +154,7 @@ class _Call(Generic[ResultT]):
                 headers = self._session.mask_headers(response.headers)
                 content = read_body(response, self._session, deadline, limit)
         except BodyError as exc:
-            return self._without_body(status_code, headers, str(exc))
+            return self._without_body(status_code, headers, exc)
         except Exception as exc:
             result = type(exc).__name__
             if not outcomes.is_connection_failure(exc):
@@ -177,14 +177,14 @@ class _Call(Generic[ResultT]):
         try:
             document = decode_body(content, self._session, limit)
         except BodyError as exc:
-            return self._without_body(status_code, headers, str(exc))
+            return self._without_body(status_code, headers, exc)
         return verify(self._info, document, headers)
 
-    def _without_body(self, status_code: int, headers: Mapping[str, str], problem: str) -> Outcome[ResultT]:
+    def _without_body(self, status_code: int, headers: Mapping[str, str], exc: BodyError) -> Outcome[ResultT]:
         if status_code == self._info.operation.facts.status:
-            rule = outcomes.NOT_THE_RESOURCE
-            return Outcome(rule=rule, status_code=status_code, headers=headers, problem=problem)
-        return outcomes.of_status(self._info, status_code, headers, None, problem=problem)
+            rule = outcomes.TOO_LARGE if isinstance(exc, BodyTooLargeError) else outcomes.NOT_THE_RESOURCE
+            return Outcome(rule=rule, status_code=status_code, headers=headers, problem=str(exc))
+        return outcomes.of_status(self._info, status_code, headers, None, problem=str(exc))
 
     def _request(self, deadline: Deadline) -> httpx.Request:
         """Build the request, for each attempt again: tracing tools add headers to it."""

@@ -18,7 +18,7 @@ from neptun_sdk.arguments import (
 )
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect, ProgrammingLanguage, Project, ProjectImport, ProjectType, ResultT, SourceType
-from neptun_sdk.session import Session
+from neptun_sdk.session import NO_SESSION, Session
 
 if TYPE_CHECKING:
     from neptun_sdk.operations import Operation
@@ -330,3 +330,11 @@ class NeptunClient:
             raise result
         finally:
             del result  # which holds this frame by its traceback
+
+
+def parts_of(client: NeptunClient) -> tuple[Settings, Session]:
+    """Return how a client calls its server, and for whom; raise `ArgumentError` if it has no session."""
+    settings, session = client._settings, client._session  # pyright: ignore[reportPrivateUsage] - of this module
+    if session is None:
+        raise ArgumentError(NO_SESSION)
+    return settings, session

@@ -32,6 +32,7 @@ class Rule:
         next_step: What the caller can do.
         also_from_proxy: The status means the same where a proxy returns it.
         about_session: The session is at fault, not the request.
+        needs_larger_limit: Only a larger ``max_response_size`` helps.
         never_applied: No attempt can have been applied, whatever the earlier ones showed.
     """
 
@@ -43,6 +44,7 @@ class Rule:
     next_step: str = ""
     also_from_proxy: bool = False
     about_session: bool = False
+    needs_larger_limit: bool = False
     never_applied: bool = False
 
     @property
@@ -155,6 +157,7 @@ CLOSED = Rule(
 # Of a success, by its body.
 VERIFIED = Rule(errors.NeptunError, applied=True)
 NOT_THE_RESOURCE = Rule(errors.ResponseError, next_step=_CHECK_SERVER)
+TOO_LARGE = Rule(errors.ResponseError, next_step=_CHECK_SERVER, needs_larger_limit=True)
 NOT_VALID = Rule(errors.ResponseError, applied=True, next_step=_CHECK_SERVER)  # but every field came as sent
 DROPPED = Rule(errors.UpdateNotVerifiedError, applied=False, never_applied=True)  # every field
 DIFFERENT = Rule(

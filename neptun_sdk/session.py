@@ -13,6 +13,7 @@ from neptun_sdk.arguments import check_id, environment
 from neptun_sdk.errors import ArgumentError
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+NO_SESSION = "a shared client has no session; call with_session first. Nothing was sent."
 
 _HOW_TO_GET = f"log in to Neptun, copy the value of {COOKIE_NAME} (browser: F12, Application or Storage, Cookies)"
 # What a user may have pasted: the value alone, name=value, a Cookie: line, or curl's -H with one; in quotes or not.

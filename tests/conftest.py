@@ -125,7 +125,7 @@ def _one_public_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SESSION_COOKIE", "USER_ID", "BASE_URL", "DIALECT", "HEADERS"):
+    for name in ("SESSION_COOKIE", "USER_ID", "BASE_URL", "DIALECT", "HEADERS", "MAX_RESPONSE_SIZE"):
         monkeypatch.delenv(f"NEPTUN_{name}", raising=False)
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
     for name in (*proxies, *map(str.lower, proxies), "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):

@@ -58,6 +58,7 @@ TABLE = """
 200, a field that was sent is of a wrong type     | * | * | ResponseError      None   once   again
 200, cut by its Content-Length | *                | * | ResponseError          None   once   again
 200                          | cut                | * | NeptunConnectionError  None   once   again
+200                          | too large          | * | ResponseError          None   once   final
 200                          | *                  | * | ResponseError          None   once   again
 204                          | cut                | * | NeptunConnectionError  None   once   again
 204                          | *                  | * | ResponseError          None   once   again

@@ -28,6 +28,10 @@ class BodyError(Exception):
     """A body that cannot be used. The text completes "the body …"; it is masked."""
 
 
+class BodyTooLargeError(BodyError):
+    """A body takes more than the limit allows."""
+
+
 def read_body(response: httpx.Response, secrets: Secrets, deadline: Deadline, limit: int) -> bytearray:
     """Read a body, decompressed.
 
@@ -45,7 +49,7 @@ def read_body(response: httpx.Response, secrets: Secrets, deadline: Deadline, li
         for chunk in response.iter_bytes():
             content += chunk
             if len(content) > limit:
-                raise BodyError(f"is larger than max_response_size ({limit:,} bytes); raise that to read it")
+                raise BodyTooLargeError(f"is larger than max_response_size ({limit:,} bytes); raise that to read it")
             if deadline.remaining() <= 0:  # a caller's transport counts for each read again
                 raise httpx.ReadTimeout("the time of the call is over")
     except httpx.DecodingError as exc:
@@ -66,7 +70,9 @@ def decode_body(content: bytearray, secrets: Secrets, limit: int) -> Any:
     content.clear()
     text = secrets.mask(text)
     if _is_too_large(text, limit):
-        raise BodyError(f"takes more memory than max_response_size ({limit:,} bytes) allows; raise that to read it")
+        raise BodyTooLargeError(
+            f"takes more memory than max_response_size ({limit:,} bytes) allows; raise that to read it"
+        )
     try:
         return _decode(text, secrets)
     except RecursionError:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from neptun_sdk.bulk.content import Entry
 from neptun_sdk.bulk.targets import Row
 from neptun_sdk.bulk.updates import Outcome, Status, operation_of
-from neptun_sdk.errors import NeptunError, ResponseError
-from neptun_sdk.outcomes import Rule, rule_of
+from neptun_sdk.errors import NeptunError
+from neptun_sdk.outcomes import rule_of
 
 _MAX_RUNS = 3  # that send a row without learning what became of it
 _FIRST_ROWS = 50  # if all of them fail, the run ends: it is not the rows that are wrong
@@ -41,7 +41,7 @@ def end_of(row: Row, error: NeptunError, max_response_size: int, *, may_pass: bo
     if row.maybe_applied and error.applied is False and not rule.never_applied:
         error = maybe_applied(error)
     status = _STATUSES[error.applied] if row.sent or row.maybe_applied else "unsent"
-    if _is_too_large(error, rule):
+    if rule.needs_larger_limit:
         return End(status, error, again=False, runs=runs, size=max_response_size)
     if rule.is_final and not may_pass:
         return End(status, error, again=False, runs=runs)
@@ -114,9 +114,3 @@ def _with_text(error: NeptunError, text: str) -> NeptunError:
     changed = copy.copy(error)
     changed.args = (f"{error} {text}", *error.args[1:])
     return changed
-
-
-def _is_too_large(error: NeptunError, rule: Rule) -> bool:
-    """Tell whether a success could not be read for its size: only a larger ``max_response_size`` helps."""
-    is_success = issubclass(rule.error, ResponseError) and getattr(error, "status_code", None) == 200
-    return is_success and "max_response_size" in str(error)

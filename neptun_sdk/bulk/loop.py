@@ -38,7 +38,7 @@ from neptun_sdk.bulk.updates import (
 )
 from neptun_sdk.bulk.worker import Result, Task
 from neptun_sdk.call import backoff
-from neptun_sdk.client import NeptunClient
+from neptun_sdk.client import NeptunClient, parts_of
 from neptun_sdk.errors import (
     ArgumentError,
     AuthenticationError,
@@ -74,7 +74,7 @@ class Loop:
     ) -> None:
         self.ended_by: NeptunError | None = None
         self._client = client
-        settings, session = worker.parts_of(client)
+        settings, session = parts_of(client)
         self._account = worker.account_of(client)
         self._mask = session.mask
         self._max_retries = settings.max_retries

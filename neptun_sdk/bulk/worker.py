@@ -14,12 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from neptun_sdk._http.deadline import monotonic
-from neptun_sdk.arguments import Settings
-from neptun_sdk.client import NeptunClient
+from neptun_sdk.client import NeptunClient, parts_of
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect
 from neptun_sdk.outcomes import rule_of
-from neptun_sdk.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +76,6 @@ HOME = uuid.uuid4().hex  # of this interpreter; a child that was forked has the 
 _callers: dict[tuple[int, str], NeptunClient] = {}
 _made: dict[tuple[int, Account], NeptunClient] = {}
 _paused_until: dict[str, float] = {}  # by run, on this process's monotonic clock
-
-
-def parts_of(client: NeptunClient) -> tuple[Settings, Session]:
-    """Return the settings and the session of a client, or raise `ArgumentError` if it has no session."""
-    settings, session = client._settings, client._session  # pyright: ignore[reportPrivateUsage]
-    if session is None:
-        raise ArgumentError("a shared client has no session; call with_session first. Nothing was sent.")
-    return settings, session
 
 
 def account_of(client: NeptunClient) -> Account:
