@@ -32,6 +32,7 @@ from neptun_sdk.bulk.run import BulkRun, bulk_update
 from neptun_sdk.bulk.summary import Totals, as_json, print_summary, reason_of
 from neptun_sdk.bulk.updates import Outcome, Update, check, hash_of, operation_of
 from neptun_sdk.bulk.worker import Account, account_of
+from neptun_sdk.client import parts_of
 from neptun_sdk.dialects import DIALECTS
 from neptun_sdk.errors import ArgumentError
 from neptun_sdk.models import Dialect
