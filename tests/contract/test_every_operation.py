@@ -17,6 +17,7 @@ from neptun_sdk import (
     NeptunError,
     NotFoundError,
     ResponseError,
+    StatusError,
     UpdateNotVerifiedError,
 )
 from neptun_sdk.dialects import DIALECTS, wire_name
@@ -249,6 +250,18 @@ def test_errors_speak_of_what_the_operation_does(name: str) -> None:
             assert (error.applied, OF_CHANGES.search(words)) == (None, None), error
         else:
             assert f"The {sample.row.noun} " in str(error), error
+
+
+@EVERY
+def test_the_errors_of_a_deployed_server_are_understood(name: str) -> None:
+    """Some of them are about an id, which may be a text."""
+    sample = Sample(name, "deployed")
+    for status in (400, 401, 403, 404, 413, 500):
+        thrown = {"error": True, "statusCode": status, "statusMessage": "No", "message": "No"}
+        for body in (thrown, {"statusCode": status, "statusMessage": "No"}):
+            error = sample.call(Server(httpx.Response(status, json=body)))
+            assert isinstance(error, StatusError), f"change meaning() in neptun_sdk/dialects.py for {name}"
+            assert error.status_code == status
 
 
 @EVERY
