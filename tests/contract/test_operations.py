@@ -7,7 +7,6 @@ import pytest
 
 from neptun_sdk import NeptunError
 from neptun_sdk._contract import FACTS
-from neptun_sdk.outcomes import OTHER_4XX, OTHER_5XX, STATUSES
 from tests.contract.described import (
     CLIENT,
     DESCRIBED,
@@ -90,6 +89,11 @@ def test_the_envelope_of_an_update_is_its_resource(name: str) -> None:
 
 @pytest.mark.parametrize("status", sorted({int(each) for name in DESCRIBED for each in DESCRIBED[name].responses}))
 def test_an_error_status_of_the_contract_has_a_meaning_of_its_own(status: int) -> None:
+    if PROBLEM_OF_THE_TABLE:
+        pytest.skip(PROBLEM_OF_THE_TABLE)
+    # Not above: it imports the table, and what keeps that from being made has a test of its own.
+    from neptun_sdk.outcomes import OTHER_4XX, OTHER_5XX, STATUSES
+
     known = status < 400 or status in STATUSES or status == 500
     assert known, (
         f"{status}: add a row to STATUSES in neptun_sdk/outcomes.py, and, if callers want to catch it, a class to "
