@@ -21,15 +21,16 @@ PLACES: Mapping[str, tuple[float, int]] = {
     "texts": (3, 4),
     "sandbox": (0, 4),
     "outcomes": (3, 5),
-    "session": (0.4, 5),
-    "arguments": (1, 6),
+    "session": (0.4, 6),
     "operations": (3, 6),
-    "errors": (0, 7),
-    "dialects": (1.6, 7),
-    "_http": (0.6, 8),
-    "models": (2, 8),
-    GENERATED: (3, 8),
-    CONTRACT: (3, 9),
+    "values": (2.4, 7),
+    "arguments": (1, 8),
+    "dialects": (1.6, 9),
+    "_http": (0.4, 10),
+    "errors": (2, 10),
+    "models": (1.6, 11),
+    GENERATED: (3, 11),
+    CONTRACT: (3, 12),
 }
 _WIDTH, _HEIGHT = 120, 32  # of a box
 _COLUMN, _ROW = 127, 66  # from one to the next
@@ -74,7 +75,7 @@ def drawing() -> str:
     corner = f"M{x - 30} {y} V{end_y} H{end_x - _WIDTH / 2 - 6}"
     arrows.append(f'<path class="dashed" d="{corner}" marker-end="url(#tip)"/>')
     boxes = [_box(name) for name in PLACES]
-    width, height = round(3 * _COLUMN + _WIDTH + 4), 9 * _ROW + _HEIGHT + 4
+    width, height = round(3 * _COLUMN + _WIDTH + 4), 12 * _ROW + _HEIGHT + 4
     return "\n".join(
         [
             f'<svg class="architecture" viewBox="0 0 {width} {height}" role="img" aria-labelledby="modules-title">',

@@ -313,9 +313,10 @@ class NeptunClient:
     def _call(self, operation: Operation[ResultT], arguments: Mapping[str, Any]) -> ResultT:
         """Make the call of a method; ``arguments`` are its own ``locals()``, so that no parameter can be forgotten."""
         session = self._session
-        given = {name: value for name, value in arguments.items() if name != "self"}
         try:
-            result = self._run(operation, given, self._settings, self._connections, session, is_closed=self._is_closed)
+            result = self._run(
+                operation, arguments, self._settings, self._connections, session, is_closed=self._is_closed
+            )
         except BaseException as exc:
             # Such as KeyboardInterrupt, which can be raised anywhere, or an exception of a caller's transport: also a
             # `NeptunError`, which is another call's.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
+from neptun_sdk.errors import ArgumentError
 from neptun_sdk.models import Dialect, Project, ProjectImport, Resource
 
 if TYPE_CHECKING:
@@ -31,6 +32,19 @@ _BODY_LIMITS: Mapping[type[Resource], int] = {ProjectImport: 2_000_000}  # bytes
 def wire_name(resource: type[Any] | None, dialect: Dialect, name: str) -> str | None:
     """Return the name that a server of a dialect has for a field of the contract; ``None`` if it has no such field."""
     return name if dialect == "documented" else _names(resource).get(name, name)
+
+
+def to_wire(resource: type[Any] | None, dialect: Dialect, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a request under the names of a dialect; refuse a field that its servers do not have."""
+    if dialect == "documented":
+        return fields
+    written: dict[str, Any] = {}
+    for name, value in fields.items():
+        theirs = wire_name(resource, dialect, name)
+        if theirs is None:
+            raise ArgumentError(f"a deployed server has no {name}: leave it out. Nothing was sent.")
+        written[theirs] = value
+    return written
 
 
 def contract_name(resource: type[Any] | None, name: str) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import is_dataclass
 from functools import cached_property
 from types import ModuleType
-from typing import Any, Generic, cast, get_args, get_type_hints, overload
+from typing import Any, Generic, NamedTuple, cast, get_args, get_type_hints, overload
 
 from neptun_openapi.api.imports import update_project_import
 from neptun_openapi.api.projects import update_project
@@ -21,7 +21,7 @@ from neptun_sdk._contract import FACTS, Facts
 from neptun_sdk.arguments import check_header, check_id, check_segment
 from neptun_sdk.errors import ArgumentError
 from neptun_sdk.models import Dialect, Project, ProjectImport, ResultT
-from neptun_sdk.values import Field, Kind, Mismatch, fields_of, kind_of, python_name, take_all
+from neptun_sdk.values import Field, Kind, Mismatch, fields_of, kind_of, make, python_name, take_all
 
 
 class Operation(Generic[ResultT]):
@@ -110,15 +110,25 @@ class Operation(Generic[ResultT]):
         return tuple(name for name in self.parameters if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY)
 
     @cached_property
+    def options(self) -> tuple[str, ...]:
+        """The names of the parameters of the query and the header."""
+        return tuple(name for name in self.parameters if name not in self.ids)
+
+    @cached_property
+    def keywords(self) -> Mapping[str, Field]:
+        """What a call takes beside its ids."""
+        return {**{name: self.parameters[name] for name in self.options}, **self.fields}
+
+    @cached_property
     def body(self) -> type[Any] | None:
         """The generated class of the request's body; ``None`` if the request has none."""
         hint = get_type_hints(self.build).get("body")
         return next((each for each in (hint, *get_args(hint)) if hasattr(each, "from_dict")), None)
 
-    @property
+    @cached_property
     def is_body_optional(self) -> bool:
-        """Whether a request may come without a body."""
-        return get_type_hints(self.build)["body"] is not self.body
+        """Whether a request may come without a body, or never has one."""
+        return get_type_hints(self.build).get("body") is not self.body or self.body is None
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
@@ -126,8 +136,8 @@ class Operation(Generic[ResultT]):
         return fields_of(cast("Any", self.body)) if self.body else {}
 
 
-@dataclass(frozen=True, slots=True)
-class CallInfo(Generic[ResultT]):
+# A tuple, because each call makes one: a frozen dataclass takes five times as long.
+class CallInfo(NamedTuple, Generic[ResultT]):
     """What a call is about, checked.
 
     Attributes:
@@ -164,7 +174,7 @@ def prepare(
 
     Args:
         operation: The operation.
-        arguments: The arguments of the client's method, by name; ``None`` leaves a field or an option out.
+        arguments: The ``locals()`` of the client's method; ``None`` leaves a field or an option out.
         user_id: The id of the session's user, for a path that has one.
         dialect: What the request is written in.
         mask: What takes secrets out of a text: no argument may hold one.
@@ -173,39 +183,36 @@ def prepare(
     Raises:
         ArgumentError: An argument cannot be right.
     """
-    given = {"user_id": user_id, **{name: value for name, value in arguments.items() if value is not None}}
+    given = {name: value for name, value in arguments.items() if value is not None and name != "self"}
     ids: dict[str, Any] = {}
     for name in operation.ids:
-        kind, value = operation.parameters[name].kind, given.pop(name, None)
+        kind, value = operation.parameters[name].kind, given.pop(name, user_id if name == "user_id" else None)
         ids[name] = check_segment(name, _take(name, kind, value)) if kind.is_text else check_id(name, value)
-    options = {name: field for name, field in operation.parameters.items() if name not in ids}
-    known = {**options, **operation.fields}
-    if "user_id" not in known:
-        given.pop("user_id", None)
     try:
-        taken = take_all(known, given)
+        taken = take_all(operation.keywords, given)
     except Mismatch as exc:
         raise ArgumentError(f"{exc.path[1:]} {exc.problem}; nothing was sent.") from None
-    fields = {name: value for name, value in taken.items() if name in operation.fields and value is not UNSET}
-    for name, value in {**ids, **taken}.items():
-        if mask(words := str(value)) != words:
-            raise ArgumentError(
-                f"{name} holds the session cookie or a value of headers, which are secrets; nothing was sent."
-            )
-    if operation.updates and operation.fields and not fields:
-        names = ", ".join(name for name in arguments if name not in operation.parameters)
-        raise ArgumentError(f"no field was given: pass at least one of {names}. Nothing was sent.")
-    parts = {name: taken[name] for name in options}
-    if operation.body and (fields or not operation.is_body_optional):
-        parts["body"] = operation.body(**{name: taken[name] for name in operation.fields})
-    request = operation.build(**ids, **parts)
-    for name, value in request.get("headers", {}).items():
-        check_header(name, value)
-    if "body" in parts:
-        sent: Mapping[str, Any] = request["json"]
-        fields = {python_name(key, operation.fields): value for key, value in sent.items()}
-        request["json"] = {_wire_name(operation, dialect, key): value for key, value in sent.items()}
-    return CallInfo(operation, ids, fields, dialect, request, operation.facts.is_idempotent or resend)
+    texts = "\n".join(map(str, (*ids.values(), *taken.values())))
+    if mask(texts) != texts:
+        name = next(name for name, value in {**ids, **taken}.items() if mask(str(value)) != str(value))
+        raise ArgumentError(
+            f"{name} holds the session cookie or a value of headers, which are secrets; nothing was sent."
+        )
+    options = {name: taken.pop(name, UNSET) for name in operation.options}
+    if operation.updates and operation.fields and not taken:
+        raise ArgumentError(
+            f"no field was given: pass at least one of {', '.join(operation.fields)}. Nothing was sent."
+        )
+    body = {} if operation.is_body_optional and not taken else {"body": make(operation.body, taken)}
+    request = operation.build(**ids, **options, **body)
+    if options:
+        for name, value in request.get("headers", {}).items():
+            check_header(name, value)
+    fields: dict[str, Any] = {}
+    if body:
+        fields = {python_name(name, operation.fields): value for name, value in request["json"].items()}
+        request["json"] = dialects.to_wire(operation.resource, dialect, request["json"])
+    return CallInfo(operation, ids, fields, dialect, request, may_repeat=operation.facts.is_idempotent or resend)
 
 
 def _take(name: str, kind: Kind, value: object) -> Any:
@@ -213,13 +220,6 @@ def _take(name: str, kind: Kind, value: object) -> Any:
         return kind.take(value)
     except Mismatch as exc:
         raise ArgumentError(f"{name}{exc.path} {exc.problem}; nothing was sent.") from None
-
-
-def _wire_name(operation: Operation[Any], dialect: Dialect, name: str) -> str:
-    found = dialects.wire_name(operation.resource, dialect, name)
-    if found is None:
-        raise ArgumentError(f"a deployed server has no {name}: leave it out. Nothing was sent.")
-    return found
 
 
 class Operations:

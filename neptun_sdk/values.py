@@ -94,22 +94,27 @@ def fields_of(owner: Any) -> Mapping[str, Field]:
 
 
 def take_all(known: Mapping[str, Field], given: Any) -> dict[str, Any]:
-    """Return what generated code takes for each known field, checked: `UNSET` for one that is not given.
-
-    Otherwise generated code would send the default that the contract names.
-    """
+    """Return what generated code takes for the fields of a mapping, each checked, under their names in Python."""
     if not isinstance(given, Mapping):
         raise _must_be("a mapping", given)
-    taken: dict[str, Any] = dict.fromkeys(known, UNSET)
+    taken: dict[str, Any] = {}
     for name, value in cast("Mapping[str, Any]", given).items():
         own = python_name(name, known)
         if own not in known:
             raise Mismatch(f"is not one of {', '.join(known)}", f".{name}")
-        taken[own] = _at(f".{name}", known[own].kind.take, value)
+        try:
+            taken[own] = known[own].kind.take(value)
+        except Mismatch as exc:
+            raise Mismatch(exc.problem, f".{name}{exc.path}") from None
     for name, (_, is_required) in known.items():
-        if is_required and taken[name] is UNSET:
+        if is_required and name not in taken:
             raise Mismatch("is missing", f".{name}")
     return taken
+
+
+def make(body: Any, taken: Mapping[str, Any]) -> Any:
+    """Make a generated object of what was taken; what was not given is `UNSET`, not the default of the contract."""
+    return body(**{**dict.fromkeys(fields_of(body), UNSET), **taken})
 
 
 def is_same(kind: Kind, sent: object, returned: object, dialect: Dialect) -> bool:
@@ -164,7 +169,7 @@ def _resource(resource: Any) -> Kind:
 
 def _object(body: Any) -> Kind:
     def take(value: Any) -> Any:
-        return body(**take_all(fields_of(body), value))
+        return make(body, take_all(fields_of(body), value))
 
     return Kind(_as_it_is, take)
 

@@ -114,6 +114,8 @@ def facts(document: Any, path: str, method: str, node: Any) -> str:
     media_types = follow(document, node.get("requestBody", {})).get("content", {"application/json": None})
     if list(media_types) != ["application/json"]:
         refuse(name, f"its request is {', '.join(media_types)}: only application/json is sent. The generated client")
+    if any(each["in"] == "cookie" for each in parameters(document, document["paths"][path], node)):
+        refuse(name, "it has a cookie beside the session's, which the session would replace. Another cookie")
     successes = [status for status in node["responses"] if str(status)[0] in "123"]
     if len(successes) != 1 or not re.fullmatch("2[0-9]{2}", str(successes[0])):
         refuse(name, f"it must have one success from 200 to 299, not {', '.join(map(str, successes)) or 'none'}: more")

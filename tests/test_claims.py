@@ -50,13 +50,16 @@ class Server:
     stored: dict[str, object] = field(default_factory=dict[str, object])
     shown: bool = False  # whether a response has shown the resource with every field as sent
 
+    def __post_init__(self) -> None:
+        # One server: what returns the body of a deployed one's handler once has its database in each attempt.
+        self.stores_nul = self.dialect == "documented" and all(body != "deployed (handler)" for *_, body in self.script)
+
     def __call__(self, request: httpx.Request) -> httpx.Response:
         kind, detail, stores, body = self.script.pop(0)
         sent = json.loads(request.content)
         known = {wire_name(RESOURCES[self.operation], self.dialect, name) for name in NAMES[self.operation]}
         changes = {name: value for name, value in sent.items() if name in known}
-        is_deployed = self.dialect == "deployed" or body == "deployed (handler)"
-        if is_deployed and any("\0" in value for value in changes.values()):
+        if not self.stores_nul and any("\0" in value for value in changes.values()):
             changes, kind = {}, "nul"
         if kind in ("lost", "maybe", "hidden", "200") and (stores or kind == "200"):
             self.stored.update(changes)

@@ -156,7 +156,8 @@ REFUSED: dict[str, tuple[Operation[Any], dict[str, object], str]] = {
     "no field": (
         Operations.UPDATE_PROJECT,
         {"project_id": 1, "name": None, "description": None},
-        "no field was given: pass at least one of name, description. Nothing was sent.",
+        "no field was given: pass at least one of name, description, project_type, programming_language. "
+        "Nothing was sent.",
     ),
     "no text": (
         Operations.UPDATE_PROJECT,

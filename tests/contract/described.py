@@ -274,13 +274,16 @@ def fits(annotation: Any, expected: str, *, optional: bool = False) -> bool:
     return bool(re.fullmatch(rf"{re.escape(expected)}( \| Null)? \| None", found))
 
 
+ROWS = {name.lower(): row for name, row in TABLE.items()}
+
+
 def method_names() -> list[str]:
     """Return the methods of the client that make a call of the table."""
     # `make mutation` adds the variants of each method, under names that are not ASCII.
     public = {name: method for name, method in vars(NeptunClient).items() if name[0] != "_" and name.isascii()}
     calling = [name for name, method in public.items() if "_operations" in getattr(_code(method), "co_names", ())]
     returning = [name for name, method in public.items() if Resource in getattr(_returned(method), "__mro__", ())]
-    return list(dict.fromkeys([*calling, *returning]))
+    return list(dict.fromkeys([*calling, *returning, *(name for name in ROWS if name in public)]))
 
 
 def _code(method: Any) -> Any:
@@ -321,7 +324,6 @@ def _described() -> list[Described]:
 
 # All three under the name of the method: the operationId in snake case.
 DESCRIBED = {snake_case(each.operation_id): each for each in _described()}
-ROWS = {name.lower(): row for name, row in TABLE.items()}
 METHODS: dict[str, Callable[..., Any]] = {name: getattr(NeptunClient, name) for name in method_names()}
 # What is missing has a test of its own; the others compare what is there.
 DESCRIBED_ROWS = [name for name in DESCRIBED if name in ROWS and name in FACTS]
