@@ -205,7 +205,8 @@ class Described:
     def resource(self) -> Schema:
         """The schema of what stands in the envelope of a success, or of the success; an empty one if it has no body."""
         name = snake_case(self.operation_id)
-        envelope = TABLE[name.upper()].envelope if name.upper() in TABLE and name in FACTS else ""
+        row = TABLE.get(name.upper())
+        envelope = row.envelope if row and name in FACTS and row.module.__name__ == self.module else ""
         properties = self.response.properties if self.response else {}
         if not envelope and len(properties) == 1 and "$ref" in next(iter(properties.values())).node:
             envelope = next(iter(properties))
@@ -331,5 +332,6 @@ DESCRIBED_METHODS = [name for name in DESCRIBED if name in METHODS and not probl
 COMPLETE = [
     name
     for name in DESCRIBED_ROWS
+    if ROWS[name].module.__name__ == DESCRIBED[name].module
     if IS_GENERATED and name in DESCRIBED_METHODS and DESCRIBED[name].names <= taken(name)
 ]

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from neptun_sdk import NeptunError
+import neptun_sdk
+from neptun_sdk import NeptunError, errors
 from neptun_sdk._contract import FACTS
 from tests.contract.described import (
     CLIENT,
@@ -103,6 +104,12 @@ def test_an_error_status_of_the_contract_has_a_meaning_of_its_own(status: int) -
         "neptun_sdk/errors.py"
     )
     assert issubclass(STATUSES.get(status, OTHER_5XX if status >= 500 else OTHER_4XX).error, NeptunError)
+
+
+@pytest.mark.parametrize("name", [name for name, each in vars(errors).items() if name.endswith("Error")])
+def test_an_error_is_public(name: str) -> None:
+    is_public = getattr(neptun_sdk, name, None) is getattr(errors, name) and name in neptun_sdk.__all__
+    assert is_public, f"add {name} to the imports and to __all__ in neptun_sdk/__init__.py"
 
 
 def test_every_id_is_an_int64() -> None:

@@ -70,7 +70,8 @@ def test_a_resource_has_the_name_of_its_schema(name: str) -> None:
 @pytest.mark.parametrize("name", RESOURCES)
 def test_a_resource_is_public(name: str) -> None:
     exported = getattr(neptun_sdk, name, None)
-    assert exported is RESOURCES[name], f"add {name} to neptun_sdk/__init__.py"
+    is_public = exported is RESOURCES[name] and name in neptun_sdk.__all__
+    assert is_public, f"add {name} to the imports and to __all__ in neptun_sdk/__init__.py"
 
 
 @pytest.mark.parametrize("name", DESCRIBED_RESOURCES)
