@@ -151,7 +151,8 @@ def meaning(call: CallInfo[Any], status_code: int, body: object) -> dict[str, An
     if status_code != 500:
         return {}
     # Not user_id: a server returns 401 for one that it does not know.
-    if error.get("error") is True and any(value > _MAX_ID for name, value in call.ids.items() if name != "user_id"):
+    ids = [value for name, value in call.ids.items() if name != "user_id" and isinstance(value, int)]
+    if error.get("error") is True and any(value > _MAX_ID for value in ids):
         step = f"Check the ids: a deployed server has none above {_MAX_ID}"
         return {"next_step": step, "applied": False, "never_applied": True}
     if call.fields and not stored:

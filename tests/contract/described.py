@@ -45,6 +45,9 @@ try:
 except ImportError as exc:
     PROBLEM_OF_THE_TABLE = f"run `make generate`, or correct the imports of neptun_sdk/operations.py: {exc}"
     TABLE = {}
+except Exception as exc:
+    PROBLEM_OF_THE_TABLE = f"correct the rows or the imports of neptun_sdk/operations.py: {type(exc).__name__}: {exc}"
+    TABLE = {}
 
 
 def follow(node: Node) -> dict[str, Any]:
@@ -202,7 +205,8 @@ class Described:
     def resource(self) -> Schema:
         """The schema of what stands in the envelope of a success, or of the success; an empty one if it has no body."""
         name = snake_case(self.operation_id)
-        envelope = TABLE[name.upper()].envelope if name.upper() in TABLE and name in FACTS else ""
+        row = TABLE.get(name.upper())
+        envelope = row.envelope if row and name in FACTS and row.module.__name__ == self.module else ""
         properties = self.response.properties if self.response else {}
         if not envelope and len(properties) == 1 and "$ref" in next(iter(properties.values())).node:
             envelope = next(iter(properties))
@@ -233,6 +237,11 @@ class Described:
         """The keywords that its method requires."""
         options = {each["name"] for each in self.parameters if each["in"] != "path" and each.get("required")}
         return set(map(snake_case, self.request.required | options))
+
+    @property
+    def names(self) -> set[str]:
+        """What its method takes besides the user, without the ``_`` of a name that is Python's own."""
+        return {bare(snake_case(each)) for each in (*self.ids, *self.keywords) if each != "user_id"}
 
     def node_of(self, argument: str) -> Node:
         """Return the schema of what a method has as an argument."""
@@ -283,7 +292,21 @@ def _code(method: Any) -> Any:
 
 
 def _returned(method: Any) -> Any:
-    return get_type_hints(method).get("return") if inspect.isfunction(method) else None
+    return get_type_hints(method).get("return") if inspect.isfunction(method) and not problem_of(method) else None
+
+
+def problem_of(method: Any) -> str:
+    """Return why the types of a method cannot be looked at; empty if they can."""
+    try:
+        get_type_hints(method)
+    except NameError as exc:
+        return f"correct the imports of {CLIENT}, or the types of {method.__name__}(): {exc}"
+    return ""
+
+
+def taken(name: str) -> set[str]:
+    """Return the names of what a method takes, without the ``_`` of a name that is Python's own."""
+    return set(map(bare, inspect.signature(METHODS[name]).parameters))
 
 
 def _described() -> list[Described]:
@@ -305,5 +328,10 @@ DESCRIBED = {snake_case(each.operation_id): each for each in _described()}
 METHODS: dict[str, Callable[..., Any]] = {name: getattr(NeptunClient, name) for name in method_names()}
 # What is missing has a test of its own; the others compare what is there.
 DESCRIBED_ROWS = [name for name in DESCRIBED if name in ROWS and name in FACTS]
-DESCRIBED_METHODS = [name for name in DESCRIBED if name in METHODS]
-COMPLETE = [name for name in DESCRIBED_ROWS if name in METHODS and IS_GENERATED]
+DESCRIBED_METHODS = [name for name in DESCRIBED if name in METHODS and not problem_of(METHODS[name])]
+COMPLETE = [
+    name
+    for name in DESCRIBED_ROWS
+    if ROWS[name].module.__name__ == DESCRIBED[name].module
+    if IS_GENERATED and name in DESCRIBED_METHODS and DESCRIBED[name].names <= taken(name)
+]

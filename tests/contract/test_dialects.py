@@ -7,14 +7,14 @@ import pytest
 import neptun_sdk
 from neptun_sdk.dialects import DEPLOYED_NAMES, DIALECTS
 from neptun_sdk.models import Resource
-from tests.contract.described import DESCRIBED, DESCRIBED_ROWS, ROWS
+from tests.contract.described import DESCRIBED
 
 RESOURCES = {resource.__name__: resource for resource in DEPLOYED_NAMES}
 
 
 def contract_names(resource: type[Resource]) -> set[str]:
     """Return the fields that any operation sends or returns of a resource."""
-    described = [DESCRIBED[name] for name in DESCRIBED_ROWS if ROWS[name].resource is resource]
+    described = [each for each in DESCRIBED.values() if each.resource.name == resource.__name__]
     return {field for each in described for field in (*each.fields, *each.resource.properties)}
 
 

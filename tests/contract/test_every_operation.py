@@ -209,8 +209,10 @@ def test_hostile_texts_stay_in_their_place(name: str) -> None:
             if place == "header" and not (hostile.isprintable() and hostile.isascii()):
                 assert not server.requests, f"{sample.where}: {each} can be {hostile!r}"
             for request, headers in server.requests:
-                assert request.url.raw_path.count(b"/") == sample.described.path.count("/") or place == "query", hostile
-                assert "x-evil" not in headers
+                segments = request.url.raw_path.count(b"/")
+                is_one = segments == sample.described.path.count("/") or place == "query"
+                assert is_one, f"{sample.where}: {each} as {hostile!r} is more than one segment"
+                assert "x-evil" not in headers, f"{sample.where}: {each} can be {hostile!r}"
 
 
 @pytest.mark.parametrize("resend", [False, True])
@@ -222,17 +224,19 @@ def test_it_is_sent_again_only_where_that_is_safe_or_asked_for(name: str, *, res
     result = sample.call(server, retries=1, resend=resend)
     is_idempotent = sample.described.method in ("get", "head", "put", "delete", "options", "trace")
     expected = 2 if resend or sample.described.node.get("x-idempotent", is_idempotent) else 1
-    assert len(server.requests) == expected, f"run `make generate`: neptun_sdk/_contract.py has another {name}"
+    again = f"{sample.where}, or run `make generate`: it is sent {len(server.requests)} times"
+    assert len(server.requests) == expected, f"{again}\n{result}"
     if expected == 1:
-        assert (result.applied, "before you call again" in str(result)) == (None, True), result
+        warns = (result.applied, "before you call again" in str(result))
+        assert warns == (None, True), f"{sample.where}, or neptun_sdk/outcomes.py\n{result}"
 
 
 @EVERY
 def test_what_was_refused_for_now_is_sent_again(name: str) -> None:
     sample = Sample(name)
     server = Server(httpx.Response(429), sample.success())
-    assert not isinstance(sample.call(server, retries=1), NeptunError)
-    assert len(server.requests) == 2
+    result = sample.call(server, retries=1)
+    assert (len(server.requests), isinstance(result, NeptunError)) == (2, False), f"{sample.where}\n{result}"
 
 
 @EVERY
@@ -240,15 +244,28 @@ def test_errors_speak_of_what_the_operation_does(name: str) -> None:
     sample = Sample(name)
     refused = sample.call(Server(httpx.Response(404, json={"statusCode": 404, "message": "Nothing there"})))
     lost = sample.call(Server(None))
-    assert (type(refused), type(lost)) == (NotFoundError, NeptunConnectionError)
-    assert lost.applied is None
+    found = (type(refused), type(lost), getattr(lost, "applied", False))
+    assert found == (NotFoundError, NeptunConnectionError, None), f"{sample.where}\n{refused}\n{lost}"
     for error in (refused, lost):
-        assert error.operation == name
+        assert error.operation == name, f"{sample.where}: its errors are of {error.operation}"
         if sample.row.is_safe:
             words = str(error).partition(": ")[2]
-            assert (error.applied, OF_CHANGES.search(words)) == (None, None), error
+            speaks = (error.applied, OF_CHANGES.search(words))
+            assert speaks == (None, None), f"change neptun_sdk/texts.py: {name} only reads\n{error}"
         else:
-            assert f"The {sample.row.noun} " in str(error), error
+            assert f"The {sample.row.noun} " in str(error), f"change noun() in neptun_sdk/operations.py\n{error}"
+
+
+@EVERY
+def test_the_errors_of_a_deployed_server_are_understood(name: str) -> None:
+    """Some of them are about an id, which may be a text."""
+    sample = Sample(name, "deployed")
+    for status in (400, 401, 403, 404, 413, 500):
+        thrown = {"error": True, "statusCode": status, "statusMessage": "No", "message": "No"}
+        for body in (thrown, {"statusCode": status, "statusMessage": "No"}):
+            error = sample.call(Server(httpx.Response(status, json=body)))
+            found = getattr(error, "status_code", error)
+            assert found == status, f"{sample.where}, or meaning() in neptun_sdk/dialects.py: {status} is {found}"
 
 
 @EVERY
@@ -260,8 +277,8 @@ def test_a_success_that_is_not_one_is_an_error(name: str) -> None:
     for what, content in wrong.items():
         if sample.described.response is not None:
             result = sample.call(Server(httpx.Response(sample.described.status, text=content)))
-            assert isinstance(result, ResponseError), f"{sample.where}: {what} is {result!r}"
-            assert result.applied is None
+            found = (type(result), getattr(result, "applied", False))
+            assert found == (ResponseError, None), f"{sample.where}: {what} is {result!r}"
 
 
 @BOTH
@@ -272,7 +289,8 @@ def test_what_comes_back_different_is_not_verified(name: str, dialect: Dialect) 
         if each in sample.described.resource.properties and each not in sample.row.facts.repeats.values():
             result = sample.call(Server(sample.success({each: _other(sample.fields[each])})))
             assert isinstance(result, UpdateNotVerifiedError), f"{sample.where}: another {each} is {result!r}"
-            assert list(result.differences) == [python_name(each, sample.row.fields)]
+            found = list(result.differences)
+            assert found == [python_name(each, sample.row.fields)], f"{sample.where}: another {each} is {found}"
 
 
 @BOTH

@@ -17,6 +17,7 @@ from tests.contract.described import (
     Schema,
     bare,
     fits,
+    problem_of,
     snake_case,
     written,
 )
@@ -52,6 +53,11 @@ def check_type(name: str, parameter: str, schema: Schema, *, optional: bool) -> 
         f"change {parameter} of {name}() in {CLIENT}, or its alias in neptun_sdk/models.py, from {written(hint)} to "
         f"{expected}{' | None' if optional else ''}"
     )
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_types_of_a_method_can_be_looked_at(name: str) -> None:
+    assert not problem_of(METHODS[name]), problem_of(METHODS[name])
 
 
 @pytest.mark.parametrize("name", DESCRIBED_METHODS)

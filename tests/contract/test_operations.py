@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from neptun_sdk import NeptunError
+import neptun_sdk
+from neptun_sdk import NeptunError, errors
 from neptun_sdk._contract import FACTS
-from neptun_sdk.outcomes import OTHER_4XX, OTHER_5XX, STATUSES
 from tests.contract.described import (
     CLIENT,
     DESCRIBED,
@@ -17,6 +17,8 @@ from tests.contract.described import (
     PROBLEM_OF_THE_TABLE,
     ROWS,
     SPEC,
+    bare,
+    snake_case,
 )
 
 TABLE = "neptun_sdk/operations.py"
@@ -66,26 +68,32 @@ def test_a_row_has_the_generated_module_of_its_operation(name: str) -> None:
     assert ROWS[name].module.__name__ == DESCRIBED[name].module, f"change the module of {name.upper()} in {TABLE}"
 
 
-@pytest.mark.parametrize("name", DESCRIBED_ROWS if IS_GENERATED else ())
+@pytest.mark.parametrize("name", [name for name in DESCRIBED_ROWS if IS_GENERATED])
 def test_the_types_of_a_request_are_known(name: str) -> None:
     """A type without a check would be sent whatever it is."""
+    row, described = ROWS[name], DESCRIBED[name]
+    if row.module.__name__ != described.module:
+        return
     try:
-        assert ROWS[name].parameters.keys() >= set(DESCRIBED[name].ids)
-        assert len(ROWS[name].fields) == len(DESCRIBED[name].fields)
+        found = {*map(bare, row.ids), *map(bare, row.fields)}
     except TypeError as exc:
         pytest.fail(str(exc), pytrace=False)
+    expected = {bare(snake_case(each)) for each in (*described.ids, *described.fields)}
+    assert found == expected, f"change fields_of() in neptun_sdk/values.py: {name} has {expected}, and is sent {found}"
 
 
 @pytest.mark.parametrize("name", DESCRIBED_ROWS)
-def test_the_envelope_of_an_update_is_its_resource(name: str) -> None:
+def test_a_row_has_a_class_where_there_is_a_resource(name: str) -> None:
     """What was sent is compared with what came back: that needs the resource."""
     row, described = ROWS[name], DESCRIBED[name]
-    if row.facts.envelope is None or row.resource is not None:
-        return
-    schema = described.response.properties.get(row.envelope) if described.response else None
-    assert getattr(schema, "type", None) == "bool", (
-        f"give {name.upper()} in {TABLE} a class for its response, instead of None: it returns more than a yes or no"
-    )
+    if row.facts.envelope is None:
+        assert row.resource is None, f"change the class of {name.upper()} in {TABLE} to None: a success has no body"
+    elif row.resource is None:
+        schema = described.response.properties.get(row.envelope) if described.response else None
+        assert getattr(schema, "type", None) == "bool", (
+            f"give {name.upper()} in {TABLE} a class for its response, instead of None: it returns "
+            "more than a yes or no"
+        )
 
 
 STATUSES_OF_THE_CONTRACT = {status for described in DESCRIBED.values() for status in described.responses}
@@ -93,12 +101,23 @@ STATUSES_OF_THE_CONTRACT = {status for described in DESCRIBED.values() for statu
 
 @pytest.mark.parametrize("status", sorted(int(each) for each in STATUSES_OF_THE_CONTRACT if each.isdecimal()))
 def test_an_error_status_of_the_contract_has_a_meaning_of_its_own(status: int) -> None:
+    if PROBLEM_OF_THE_TABLE:
+        pytest.skip(PROBLEM_OF_THE_TABLE)
+    # Not above: it imports the table, and what keeps that from being made has a test of its own.
+    from neptun_sdk.outcomes import OTHER_4XX, OTHER_5XX, STATUSES
+
     known = status < 400 or status in STATUSES or status == 500
     assert known, (
         f"{status}: add a row to STATUSES in neptun_sdk/outcomes.py, and, if callers want to catch it, a class to "
         "neptun_sdk/errors.py"
     )
     assert issubclass(STATUSES.get(status, OTHER_5XX if status >= 500 else OTHER_4XX).error, NeptunError)
+
+
+@pytest.mark.parametrize("name", [name for name, each in vars(errors).items() if name.endswith("Error")])
+def test_an_error_is_public(name: str) -> None:
+    is_public = getattr(neptun_sdk, name, None) is getattr(errors, name) and name in neptun_sdk.__all__
+    assert is_public, f"add {name} to the imports and to __all__ in neptun_sdk/__init__.py"
 
 
 def test_every_id_is_an_int64() -> None:

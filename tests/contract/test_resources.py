@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import re
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -70,7 +70,8 @@ def test_a_resource_has_the_name_of_its_schema(name: str) -> None:
 @pytest.mark.parametrize("name", RESOURCES)
 def test_a_resource_is_public(name: str) -> None:
     exported = getattr(neptun_sdk, name, None)
-    assert exported is RESOURCES[name], f"add {name} to neptun_sdk/__init__.py"
+    is_public = exported is RESOURCES[name] and name in neptun_sdk.__all__
+    assert is_public, f"add {name} to the imports and to __all__ in neptun_sdk/__init__.py"
 
 
 @pytest.mark.parametrize("name", DESCRIBED_RESOURCES)
@@ -82,6 +83,7 @@ def test_a_resource_has_the_fields_of_its_schema_in_their_order(name: str) -> No
 @pytest.mark.parametrize("name", DESCRIBED_RESOURCES)
 def test_a_resource_has_the_types_of_its_schema(name: str) -> None:
     hints = get_type_hints(RESOURCES[name])
+    wrong: list[str] = []
     for each, schema in properties(name).items():
         field = fields(name).get(bare(each))
         try:
@@ -89,10 +91,10 @@ def test_a_resource_has_the_types_of_its_schema(name: str) -> None:
         except LookupError as exc:
             pytest.fail(f"{each} of {name}: {exc}", pytrace=False)
         optional = each in optional_fields(name)
-        found = hints[field.name] if field else Literal["missing"]
-        assert fits(found, expected, optional=optional), (
-            f"change {each} of {where(name)} from {written(found)} to {expected}{' | None' if optional else ''}"
-        )
+        if not field or not fits(hints[field.name], expected, optional=optional):
+            found = written(hints[field.name]) if field else "missing"
+            wrong.append(f"{each} from {found} to {expected}{' | None' if optional else ''}")
+    assert wrong == [], f"change {where(name)}: {'; '.join(wrong)}"
 
 
 @pytest.mark.parametrize("name", DESCRIBED_RESOURCES)

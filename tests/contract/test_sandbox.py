@@ -77,7 +77,11 @@ def test_the_sandbox_stores_every_field(name: str, dialect: Dialect, field: str 
         try:
             result = METHODS[name](client, **arguments)
         except NeptunError as error:
-            where = f"DEPLOYED_NAMES in neptun_sdk/dialects.py, or the {dialect} dialect in neptun_sdk/sandbox/"
-            pytest.fail(f"change {where}, to have {field} of {name}\n{error}", pytrace=False)
+            table = (
+                "DEPLOYED_NAMES in neptun_sdk/dialects.py" if field else f"{name.upper()} in neptun_sdk/operations.py"
+            )
+            what = f"have {field} of {name}" if field else f"serve {name}"
+            where = f"{table}, or the {dialect} dialect in neptun_sdk/sandbox/"
+            pytest.fail(f"change {where}, to {what}\n{error}", pytrace=False)
     expected = ROWS[name].resource
     assert isinstance(result, get_origin(expected) or expected or type(None))

@@ -97,11 +97,40 @@ class Checkout:
         """Put a text before another one, which is in a file once."""
         self.replace(path, mark, text + mark)
 
+    def append(self, path: str, text: str) -> None:
+        """Put a text at the end of a file."""
+        file = self.folder / path
+        file.write_text(file.read_text(encoding="utf-8") + text, encoding="utf-8")
+        self._note(path)
+
+    def import_names(self, path: str, line: str) -> None:
+        """Put an import before the first one that is not of the future; `sort` gives it its place."""
+        text = (self.folder / path).read_text(encoding="utf-8")
+        first = re.findall("^(?:import|from (?!__future__)).*\n", text, re.MULTILINE)[0]
+        self.replace(path, f"\n{first}", f"\n{line}\n{first}")
+
+    def sort(self, path: str) -> None:
+        """Let ruff sort the imports and ``__all__`` of a file."""
+        done = self.run("-m", "ruff", "check", "--quiet", "--fix", "--select", "I,RUF022", path)
+        assert done.returncode == 0, done.stdout
+
     def generate(self) -> None:
         """Regenerate the low-level client."""
         done = self.run("scripts/generate.py")
         assert done.returncode == 0, done.stderr
         self._note("make generate")
+
+    def check_style(self) -> None:
+        """Check the format and the types of neptun_sdk/, as ``make check`` does."""
+        require("mypy", "pyright")
+        for command in (
+            ("ruff", "format", "--check", "neptun_sdk"),
+            ("ruff", "check", "neptun_sdk"),
+            ("mypy", "neptun_sdk/client.py"),
+            ("pyright", "--pythonpath", sys.executable, "neptun_sdk/client.py"),
+        ):
+            done = self.run("-m", *command)
+            assert done.returncode == 0, done.stdout + done.stderr
 
     def release_notes(self, kind: str, text: str) -> None:
         """Write the snapshot of the Python interface, and a line of the CHANGELOG."""
@@ -138,7 +167,10 @@ class Checkout:
             self.steps.append(step)
 
     def contract(self, tests: str = "") -> list[str]:
-        """Run the contract tests, or one file of them; return their messages, each once, without what pytest adds."""
+        """Run the contract tests, or one file of them; return their messages, each once, without what pytest adds.
+
+        Each names a file or a target.
+        """
         code, output = self.pytest(
             "--tb=no",
             "-rfE",
@@ -148,10 +180,11 @@ class Checkout:
         )
         messages = list(dict.fromkeys(FAILURE.findall(output)))
         assert bool(messages) == bool(code), output
+        assert [each for each in messages if not re.search(r"\w\.(py|yaml)|make \w", each)] == []
         return messages
 
     def changes(self, folder: str) -> dict[str, int]:
-        """Return how many lines were added to or changed in each file below a folder."""
+        """Return how many lines, blank ones aside, were added to or changed in each file below a folder."""
         found: dict[str, int] = {}
         for path in sorted((self.folder / folder).rglob("*")):
             if not path.is_file():
@@ -160,7 +193,7 @@ class Checkout:
             original = ROOT / name
             before = original.read_text(encoding="utf-8").splitlines() if original.is_file() else []
             after = path.read_text(encoding="utf-8").splitlines()
-            lines = [line for line in difflib.ndiff(before, after) if line.startswith("+ ")]
+            lines = [line for line in difflib.ndiff(before, after) if line.startswith("+ ") and line[2:].strip()]
             if lines:
                 found[name.as_posix()] = len(lines)
         return found

@@ -1,112 +1,335 @@
-"""One mistake at a time, of every kind that a hand can make: the contract tests name the file to change."""
+"""One mistake at a time, of every kind that a hand can make: a message names the file to change."""
 
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
+from tests.drills import adding
+from tests.drills.adding import CLIENT, MODELS, OPENAPI, OPERATIONS, OUTCOMES
+from tests.drills.additions import OPERATIONS as ADDED
 from tests.drills.checkout import Checkout
 
-CLIENT = "neptun_sdk/client.py"
 DIALECTS = "neptun_sdk/dialects.py"
-MODELS = "neptun_sdk/models.py"
-OPENAPI = "openapi.yaml"
-OPERATIONS = "neptun_sdk/operations.py"
-SENT = "return self._call(self._operations.UPDATE_PROJECT, locals())"
-PATH = "  /api/users/{user_id}/projects/{project_id}:\n"
-IMPORT_PATH = """\
-imports/{import_id}:
-    parameters:
-      - $ref: '#/components/parameters/UserId'
-      - $ref: '#/components/parameters/ProjectId'
-      - $ref: '#/components/parameters/ImportId'
-"""
-NOTE_PATH = IMPORT_PATH.replace("import_id", "note_id").replace(
-    "$ref: '#/components/parameters/ImportId'",
-    "{name: note_id, in: path, required: true, schema: {type: integer, format: int64, minimum: 1}}",
+WHERE = "change {0}() in neptun_sdk/client.py, or {1} in neptun_sdk/operations.py"
+UPDATE = WHERE.format("update_project", "UPDATE_PROJECT")
+LIST = WHERE.format("list_projects", "LIST_PROJECTS")
+BY_SLUG = WHERE.format("update_project_by_slug", "UPDATE_PROJECT_BY_SLUG")
+NOTE = WHERE.format("delete_note", "DELETE_NOTE")
+SENT = "self._call(self._operations.{}, locals())"
+OF_UPDATE, OF_LIST = SENT.format("UPDATE_PROJECT"), SENT.format("LIST_PROJECTS")
+OF_SLUG, OF_NOTE = SENT.format("UPDATE_PROJECT_BY_SLUG"), SENT.format("DELETE_NOTE")
+IMPORT_ROW = "Operation(update_project_import, ProjectImport)"
+TYPES_OF_PROJECT = "Literal['web-site', 'web-service', 'web-app']"
+TYPES_OF_SOURCE = (
+    "Literal['github', 'local_folder', 'github_repository_installation', 'public_github_repository_url'] | str"
 )
 
-# The tests that find the mistake, the file that it is in, what is replaced by what, and the message.
+# The tests that find the mistake (empty: all), the file that it is in, what is replaced by what, and the message.
 CASES = {
     "a field that is taken and not sent": (
-        "test_wire.py",
+        "test_every_operation.py",
         CLIENT,
-        SENT,
-        SENT.replace("locals()", '{**locals(), "description": None}'),
-        "change update_project() in neptun_sdk/client.py, or UPDATE_PROJECT in neptun_sdk/operations.py: it takes "
-        "['name', 'description', 'project_type', 'programming_language'] and sends {'name': 'a new name', "
-        "'project_type': 'a new project_type', 'programming_language': 'a new programming_language'}",
+        OF_UPDATE,
+        OF_UPDATE.replace("locals()", '{**locals(), "description": None}'),
+        f"{UPDATE}: it takes ['name', 'description', 'project_type', 'programming_language'] and sends {{'name': 'a "
+        "text "
+        "new', 'project_type': 'web-site', 'programming_language': 'go'}",
     ),
     "two fields in each other's place": (
-        "test_wire.py",
+        "test_every_operation.py",
         CLIENT,
-        SENT,
-        SENT.replace("locals()", '{**locals(), "name": description, "description": name}'),
-        "change update_project() in neptun_sdk/client.py, or UPDATE_PROJECT in neptun_sdk/operations.py: it takes "
-        "['name'] and sends {'description': 'a new name'}",
+        OF_UPDATE,
+        OF_UPDATE.replace("locals()", '{**locals(), "name": description, "description": name}'),
+        f"{UPDATE}: it sends {{'description'}}, which was not given",
     ),
     "a row without a method": (
         "test_operations.py",
         CLIENT,
         "def update_project_import(",
         "def update_import(",
-        "add the method update_project_import, which returns a resource, to neptun_sdk/client.py",
+        "add the method update_project_import to neptun_sdk/client.py",
     ),
     "a method without a row": (
         "test_operations.py",
         CLIENT,
         "def update_project_import(",
         "def update_import(",
-        "add the row UPDATE_IMPORT to neptun_sdk/operations.py, or remove update_import() from client.py",
+        "add the row UPDATE_IMPORT to neptun_sdk/operations.py, or remove update_import() from neptun_sdk/client.py",
     ),
-    "a row without an operation": (
+    "another generated module": (
         "test_operations.py",
         OPERATIONS,
-        "UPDATE_PROJECT_IMPORT = ",
-        "UPDATE_IMPORT = ",
-        "openapi.yaml has no operationId for UPDATE_IMPORT in neptun_sdk/operations.py",
-    ),
-    "another generated function": (
-        "test_operations.py",
-        OPERATIONS,
-        "build=update_project_import._get_kwargs",
-        "build=update_project._get_kwargs",
-        "change build of UPDATE_PROJECT_IMPORT in neptun_sdk/operations.py",
-    ),
-    "another generated body": (
-        "test_operations.py",
-        OPERATIONS,
-        "body=models.UpdateProjectImportRequest",
-        "body=models.UpdateProjectRequest",
-        "change body of UPDATE_PROJECT_IMPORT in neptun_sdk/operations.py: it should be UpdateProjectImportRequest",
-    ),
-    "another generated model": (
-        "test_operations.py",
-        OPERATIONS,
-        "model=models.ProjectImport,",
-        "model=models.Project,",
-        "change model of UPDATE_PROJECT_IMPORT in neptun_sdk/operations.py to ProjectImport",
+        IMPORT_ROW,
+        "Operation(update_project, ProjectImport)",
+        "change the module of UPDATE_PROJECT_IMPORT in neptun_sdk/operations.py",
     ),
     "another resource": (
         "test_resources.py",
         OPERATIONS,
-        "resource=ProjectImport,",
-        "resource=Project,",
-        "change resource of UPDATE_PROJECT_IMPORT in neptun_sdk/operations.py to ProjectImport",
+        IMPORT_ROW,
+        "Operation(update_project_import, Project)",
+        "change the class of UPDATE_PROJECT_IMPORT in neptun_sdk/operations.py from Project to ProjectImport",
     ),
-    "another envelope": (
+    "an update that returns nothing": (
         "test_operations.py",
         OPERATIONS,
-        'envelope="import"',
-        'envelope="project_import"',
-        "change envelope of UPDATE_PROJECT_IMPORT in neptun_sdk/operations.py to ['import']",
+        IMPORT_ROW,
+        "Operation(update_project_import, None)",
+        "give UPDATE_PROJECT_IMPORT in neptun_sdk/operations.py a class for its response, instead of None: it returns "
+        "more than a yes or no",
     ),
-    "an update that poses as a read": (
+    "a row without a resource": (
+        "",
+        OPERATIONS,
+        IMPORT_ROW,
+        "Operation(update_project_import)",
+        "correct the rows or the imports of neptun_sdk/operations.py: TypeError: Operation.__init__() missing 1 "
+        "required "
+        "positional argument: 'resource'",
+    ),
+    "a resource that the table does not import": (
+        "",
+        OPERATIONS,
+        IMPORT_ROW,
+        "Operation(update_project_import, Import)",
+        "correct the rows or the imports of neptun_sdk/operations.py: NameError: name 'Import' is not defined",
+    ),
+    "a type that the client does not import": (
+        "",
+        CLIENT,
+        "        source_type: SourceType | None = None,\n",
+        "        source_type: TypeOfSource | None = None,\n",
+        "correct the imports of neptun_sdk/client.py, or the types of update_project_import(): name 'TypeOfSource' is "
+        "not "
+        "defined",
+    ),
+    "an id of another type": (
+        "test_methods.py",
+        CLIENT,
+        "        import_id: int,\n",
+        "        import_id: str,\n",
+        "change import_id of update_project_import() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, "
+        "from "
+        "str to int",
+    ),
+    "a field with a default": (
+        "test_methods.py",
+        CLIENT,
+        "        title: str | None = None,\n",
+        '        title: str | None = "",\n',
+        "change update_project_import() in neptun_sdk/client.py: title has the default None",
+    ),
+    "a field of another type": (
+        "test_methods.py",
+        CLIENT,
+        "        source_type: SourceType | None = None,\n",
+        "        source_type: str | None = None,\n",
+        "change source_type of update_project_import() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, "
+        f"from str | None to {TYPES_OF_SOURCE} | None",
+    ),
+    "an alias that takes known values only": (
+        "test_resources.py",
+        MODELS,
+        '"web-app"] | str',
+        '"web-app"]',
+        f"change Project in neptun_sdk/models.py: project_type from {TYPES_OF_PROJECT} to {TYPES_OF_PROJECT} | str",
+    ),
+    "a field of a resource of another type": (
+        "test_resources.py",
+        MODELS,
+        "    project_id: int\n",
+        "    project_id: str\n",
+        "change ProjectImport in neptun_sdk/models.py: project_id from str to int",
+    ),
+    "an error status without a row": (
+        "test_operations.py",
+        OPENAPI,
+        "        '200':\n          description: Successfully updated import\n",
+        "        '410': {description: Gone}\n        '200':\n          description: Successfully updated import\n",
+        "410: add a row to STATUSES in neptun_sdk/outcomes.py, and, if callers want to catch it, a class to "
+        "neptun_sdk/errors.py",
+    ),
+    "a type that no check is written for": (
+        "test_resources.py",
+        OPENAPI,
+        "        source_path:\n          type: string\n        title:\n",
+        "        source_path:\n          type: string\n          format: byte\n        title:\n",
+        "source_path of ProjectImport: teach the type string byte to kind_of() in neptun_sdk/values.py, then add it to "
+        "TYPES in tests/contract/described.py",
+    ),
+    "a closed enum": (
+        "test_spec.py",
+        OPENAPI,
+        "          x-extensible-enum: *source_types\n        source_path:\n          type: string\n        title:\n",
+        "          enum: *source_types\n        source_path:\n          type: string\n        title:\n",
+        "openapi.yaml: say x-extensible-enum instead of enum for ['source_type'] of ProjectImport",
+    ),
+    "an operation without a session": (
+        "test_operations.py",
+        OPENAPI,
+        "      operationId: getProject\n",
+        "      operationId: getProject\n      security: []\n",
+        "get_project in openapi.yaml has another security: add a class beside Session in neptun_sdk/session.py, and "
+        "choose it in neptun_sdk/client.py",
+    ),
+    "a read that returns another resource": (
+        "test_resources.py",
+        OPERATIONS,
+        "Operation(get_project, Project)",
+        "Operation(get_project, ProjectImport)",
+        "change the class of GET_PROJECT in neptun_sdk/operations.py from ProjectImport to Project",
+    ),
+    "a read that calls another row": (
+        "test_every_operation.py",
+        CLIENT,
+        "self._operations.GET_PROJECT,",
+        "self._operations.UPDATE_PROJECT,",
+        WHERE.format("get_project", "GET_PROJECT"),
+    ),
+    "a deletion with its ids in another order": (
+        "test_methods.py",
+        CLIENT,
+        "def delete_note(self, project_id: int, note_id: int)",
+        "def delete_note(self, note_id: int, project_id: int)",
+        "change delete_note() in neptun_sdk/client.py: it takes the ids of "
+        "/api/users/{user_id}/projects/{project_id}/resources/notes/{note_id} by position",
+    ),
+    "a deletion with its ids in each other's place": (
+        "test_every_operation.py",
+        CLIENT,
+        OF_NOTE,
+        OF_NOTE.replace("locals()", '{"project_id": note_id, "note_id": project_id}'),
+        NOTE,
+    ),
+    "a deletion that returns a resource": (
+        "test_methods.py",
+        CLIENT,
+        "def delete_project(self, project_id: int) -> None",
+        "def delete_project(self, project_id: int) -> Project",
+        "change the return type of delete_project() in neptun_sdk/client.py to None",
+    ),
+    "a row with a class for a response that has no body": (
         "test_operations.py",
         OPERATIONS,
-        'envelope="import",\n        updates=True',
-        'envelope="import",\n        updates=False',
-        "change updates of UPDATE_PROJECT_IMPORT in neptun_sdk/operations.py to True",
+        "Operation(delete_project, None)",
+        "Operation(delete_project, Project)",
+        "change the class of DELETE_PROJECT in neptun_sdk/operations.py to None: a success has no body",
+    ),
+    "a query parameter that is not passed on": (
+        "test_every_operation.py",
+        CLIENT,
+        OF_LIST,
+        OF_LIST.replace("locals()", '{"page": page, "type_": type_, "q": q}'),
+        f"{LIST}: it takes per_page, and sends []",
+    ),
+    "a query parameter that is forgotten": (
+        "test_methods.py",
+        CLIENT,
+        "        q: str | None = None,\n",
+        "",
+        "change list_projects() in neptun_sdk/client.py: it takes the keywords ['page', 'per_page', 'type', 'q']",
+    ),
+    "a query parameter with the contract's default": (
+        "test_methods.py",
+        CLIENT,
+        "        page: int | None = None,\n",
+        "        page: int | None = 1,\n",
+        "change list_projects() in neptun_sdk/client.py: page has the default None",
+    ),
+    "a default that is sent": (
+        "test_every_operation.py",
+        CLIENT,
+        OF_LIST,
+        OF_LIST.replace("locals()", '{**locals(), "page": page or 1}'),
+        f"{LIST}: it sends {{'page'}}, which was not given",
+    ),
+    "an enum that is any text": (
+        "test_methods.py",
+        CLIENT,
+        'type_: Literal["web-site", "web-app"] | None',
+        "type_: str | None",
+        "change type_ of list_projects() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, from str | "
+        "None to "
+        "Literal['web-site', 'web-app'] | None",
+    ),
+    "a list whose row and method differ": (
+        "test_methods.py",
+        OPERATIONS,
+        "Operation(list_projects, ProjectPage)",
+        "Operation(list_projects, list[Project])",
+        "change the return type of list_projects() in neptun_sdk/client.py to list[Project]",
+    ),
+    "a required field with a default": (
+        "test_methods.py",
+        CLIENT,
+        "*, name: str, project_type: ProjectType, description",
+        '*, name: str, project_type: ProjectType = "web-site", description',
+        "change create_project() in neptun_sdk/client.py: project_type has no default, because the contract requires "
+        "it",
+    ),
+    "a required field that may be None": (
+        "test_methods.py",
+        CLIENT,
+        "*, name: str, project_type: ProjectType, description",
+        "*, name: str | None, project_type: ProjectType, description",
+        "change name of create_project() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, from str | "
+        "None to "
+        "str",
+    ),
+    "a header that is not the caller's": (
+        "test_every_operation.py",
+        CLIENT,
+        OF_SLUG,
+        OF_SLUG.replace("locals()", "{**locals(), \"if_match\": '*'}"),
+        f"{BY_SLUG}: it takes If-Match, and sends ['*']",
+    ),
+    "a required header with a default": (
+        "test_methods.py",
+        CLIENT,
+        "        if_match: str,\n",
+        '        if_match: str = "*",\n',
+        "change update_project_by_slug() in neptun_sdk/client.py: if_match has no default, because the contract "
+        "requires "
+        "it",
+    ),
+    "a slug that is a number": (
+        "test_methods.py",
+        CLIENT,
+        "        slug: str,\n",
+        "        slug: int,\n",
+        "change slug of update_project_by_slug() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, from "
+        "int "
+        "to str",
+    ),
+    "an error class without a row": (
+        "test_operations.py",
+        OUTCOMES,
+        '    409: Rule(errors.ConflictError, applied=False, next_step="Choose another name"),\n',
+        "",
+        "409: add a row to STATUSES in neptun_sdk/outcomes.py, and, if callers want to catch it, a class to "
+        "neptun_sdk/errors.py",
+    ),
+    "a resource that is not exported": (
+        "test_resources.py",
+        adding.PACKAGE,
+        '    "ProjectPage",\n',
+        "",
+        "add ProjectPage to the imports and to __all__ in neptun_sdk/__init__.py",
+    ),
+    "an error that is not exported": (
+        "test_operations.py",
+        adding.PACKAGE,
+        "    ConflictError,\n",
+        "",
+        "add ConflictError to the imports and to __all__ in neptun_sdk/__init__.py",
+    ),
+    "a row without an operation": (
+        "test_operations.py",
+        OPERATIONS,
+        "    UPDATE_PROJECT_IMPORT = ",
+        "    UPDATE_IMPORT = ",
+        "openapi.yaml has no operationId for UPDATE_IMPORT in neptun_sdk/operations.py",
     ),
     "ids in another order": (
         "test_methods.py",
@@ -116,13 +339,6 @@ CASES = {
         "change update_project_import() in neptun_sdk/client.py: it takes the ids of "
         "/api/users/{user_id}/projects/{project_id}/resources/imports/{import_id} by position",
     ),
-    "an id of another type": (
-        "test_methods.py",
-        CLIENT,
-        "        import_id: int,\n",
-        "        import_id: str,\n",
-        "change update_project_import() in neptun_sdk/client.py: ['import_id'] should be int",
-    ),
     "fields in another order": (
         "test_methods.py",
         CLIENT,
@@ -130,22 +346,6 @@ CASES = {
         "        title: str | None = None,\n        source_path: str | None = None,\n",
         "change update_project_import() in neptun_sdk/client.py: it takes the keywords ['source_type', 'source_path', "
         "'title', 'description']",
-    ),
-    "a field with a default": (
-        "test_methods.py",
-        CLIENT,
-        "        title: str | None = None,\n",
-        '        title: str | None = "",\n',
-        "change update_project_import() in neptun_sdk/client.py: None is the default of ['title']",
-    ),
-    "a field of another type": (
-        "test_methods.py",
-        CLIENT,
-        "        source_type: SourceType | None = None,\n",
-        "        source_type: str | None = None,\n",
-        "change source_type of update_project_import() in neptun_sdk/client.py, or its alias in neptun_sdk/models.py, "
-        "to Literal['github', 'local_folder', 'github_repository_installation', 'public_github_repository_url'] "
-        "| str | None",
     ),
     "another type that is returned": (
         "test_methods.py",
@@ -177,21 +377,6 @@ CASES = {
         "define SourceType in neptun_sdk/models.py as Literal[…] | str of ['github', 'local_folder', "
         "'github_repository_installation', 'public_github_repository_url'], and export it",
     ),
-    "an alias that takes known values only": (
-        "test_resources.py",
-        MODELS,
-        '"web-app"] | str',
-        '"web-app"]',
-        "change _KINDS in neptun_sdk/models.py: project_type has the new type typing.Literal['web-site', "
-        "'web-service', 'web-app']",
-    ),
-    "a field of a resource of another type": (
-        "test_resources.py",
-        MODELS,
-        "    project_id: int\n",
-        "    project_id: str\n",
-        "change project_id of ProjectImport in neptun_sdk/models.py from str to int",
-    ),
     "a field of a resource that may be missing": (
         "test_resources.py",
         MODELS,
@@ -221,64 +406,6 @@ CASES = {
         '"name"',
         "change DEPLOYED_NAMES[Project] in neptun_sdk/dialects.py: ['name'] is a field of the contract",
     ),
-    "another server": (
-        "test_settings.py",
-        "neptun_sdk/arguments.py",
-        "neptun-webui.vercel.app",
-        "neptun.example",
-        "change DEFAULT_BASE_URL in neptun_sdk/arguments.py",
-    ),
-    "another cookie": (
-        "test_settings.py",
-        "neptun_sdk/session.py",
-        '"neptun-session"',
-        '"session"',
-        "change COOKIE_NAME in neptun_sdk/session.py",
-    ),
-    "a path that is not generated": (
-        "test_operations.py",
-        OPENAPI,
-        PATH,
-        PATH.replace("/projects/", "/project/"),
-        "run `make generate`: generated/ has another request for updateProject than openapi.yaml",
-    ),
-    "a method of HTTP that is not generated": (
-        "test_operations.py",
-        OPENAPI,
-        "    patch:\n",
-        "    post:\n",
-        "run `make generate`: generated/ has another request for updateProject than openapi.yaml",
-    ),
-    "a parameter that is not in the path": (
-        "test_operations.py",
-        OPENAPI,
-        "      operationId: updateProject\n",
-        "      operationId: updateProject\n      parameters: [{name: q, in: query, schema: {type: string}}]\n",
-        "updateProject in openapi.yaml: query parameters are not supported by neptun_sdk/operations.py yet: teach "
-        "Operation.request to send them, then add 'query' to SENT_IN in tests/contract/test_operations.py",
-    ),
-    "a parameter of the path that is not declared": (
-        "test_operations.py",
-        OPENAPI,
-        PATH,
-        PATH.replace("{project_id}", "{project}"),
-        "openapi.yaml: declare each {parameter} of /api/users/{user_id}/projects/{project}, and no other",
-    ),
-    "a parameter of the path of no resource": (
-        "test_sandbox.py",
-        OPENAPI,
-        IMPORT_PATH,
-        NOTE_PATH,
-        "the path of updateProjectImport in openapi.yaml has the parameter note_id, which is the id of no resource of "
-        "the sandbox: add a row to RESOURCES in neptun_sdk/sandbox/state.py",
-    ),
-    "a resource of which nothing is stored": (
-        "test_sandbox.py",
-        "neptun_sdk/sandbox/state.py",
-        'IMPORT: [{"id": 123, OWNER: 1, "project_id": 789}, ',
-        "IMPORT: [",
-        "SEED_IDS in neptun_sdk/sandbox/state.py has no import of the user 1: add one, and its fields to SEEDS",
-    ),
     "an id of 32 bits": (
         "test_operations.py",
         OPENAPI,
@@ -286,86 +413,59 @@ CASES = {
         "        project_id:\n          type: integer\n",
         "openapi.yaml: say `format: int64` of ['project_id']",
     ),
-    "an integer without a format": (
-        "test_methods.py",
-        OPENAPI,
-        "        source_path:\n          type: string\n          description: Path",
-        "        source_path:\n          type: integer\n          description: Path",
-        "add `format: int64` in openapi.yaml to the field {'type': 'integer', 'description': 'Path or identifier for "
-        "the import source', 'example': 'username/repository'}",
+}
+
+# What `make generate` refuses: what is replaced by what in openapi.yaml, and the message.
+REFUSED = {
+    "a creation that poses as idempotent": (
+        "      operationId: createProject\n",
+        "      operationId: createProject\n      x-idempotent: true\n",
+        "generate: createProject in openapi.yaml is a POST and says x-idempotent: true, but requires no "
+        "Idempotency-Key "
+        "header, by which a server recognises a request that comes twice. Remove x-idempotent: a caller who knows "
+        "better "
+        "has with_options(resend=True).",
     ),
-    "a field to send that is no text": (
-        "test_methods.py",
-        OPENAPI,
-        "        source_path:\n          type: string\n          description: Path",
-        "        source_path:\n          type: boolean\n          description: Path",
-        "source_path of update_project_import is no text: teach its type to check_fields in neptun_sdk/arguments.py",
+    "a second security scheme": (
+        "  securitySchemes:\n",
+        "  securitySchemes:\n    bearer: {type: http, scheme: bearer}\n",
+        "neptun_sdk/session.py",
     ),
-    "a type that no check is written for": (
-        "test_methods.py",
-        OPENAPI,
-        "        source_path:\n          type: string\n          description: Path",
-        "        source_path:\n          type: array\n          items: {type: string}\n          description: Path",
-        "openapi.yaml has a field of the type ('array', None), which is new: teach it to the checks of "
-        "neptun_sdk/models.py, then add it to TYPES in tests/contract/described.py",
+    "a request that is multipart": (
+        "          application/json:\n            schema:\n"
+        "              $ref: '#/components/schemas/CreateProjectRequest'\n",
+        "          multipart/form-data:\n            schema:\n"
+        "              $ref: '#/components/schemas/CreateProjectRequest'\n",
+        "generate: createProject in openapi.yaml: its request is multipart/form-data: only application/json is sent.",
     ),
-    "a closed enum": (
-        "test_spec.py",
-        OPENAPI,
-        "          x-extensible-enum: *source_types\n",
-        "          enum: *source_types\n",
-        "openapi.yaml: say x-extensible-enum instead of enum for ['source_type'] of ProjectImport",
+    "two statuses of success": (
+        "        '204':\n",
+        "        '202': {description: Later}\n        '204':\n",
+        "generate: deleteProject in openapi.yaml: it must have one success from 200 to 299, not 202, 204",
     ),
-    "another status of success": (
-        "test_operations.py",
-        OPENAPI,
-        "        '200':\n          description: Successfully updated import\n",
-        "        '201': {description: Created}\n        '200':\n          description: Successfully updated import\n",
-        "change neptun_sdk/call.py, which takes nothing but a 200: ['201', '200']",
-    ),
-    "an operation that must not be sent twice": (
-        "test_operations.py",
-        OPENAPI,
-        "    patch:\n",
-        "    post:\n",
-        "updateProject is a POST: change EXCEPTIONS and RETRY in neptun_sdk/outcomes.py, "
-        "which take it for safe to send an operation twice",
-    ),
-    "a success that is no 200": (
-        "test_operations.py",
-        OPENAPI,
-        "        '200':\n          description: Successfully updated import\n",
-        "        '201':\n          description: Successfully updated import\n",
-        "change neptun_sdk/call.py, which takes nothing but a 200: ['201']",
-    ),
-    "a success without a body": (
-        "test_operations.py",
-        OPENAPI,
-        "        '200':\n          description: Successfully updated import\n",
-        "        '204': {description: Updated}\n        '418':\n          description: I am a teapot\n",
-        "change neptun_sdk/call.py, which takes nothing but a 200: ['204']",
-    ),
-    "a type that no page has": (
-        "test_spec.py",
-        OPENAPI,
-        "        source_path:\n          type: string\n        title:\n",
-        "        source_path:\n          type: boolean\n        title:\n",
-        "change openapi.yaml, or interface of updateProjectImport in tests/contract/test_spec.py",
-    ),
-    "an error status without a class": (
-        "test_operations.py",
-        OPENAPI,
-        "        '200':\n          description: Successfully updated import\n",
-        "        '409': {description: Conflict}\n        '200':\n          description: Successfully updated import\n",
-        "409: add a class to neptun_sdk/errors.py, and its row to neptun_sdk/outcomes.py",
+    "a success that is a redirect": (
+        "        '204':\n          description: Deleted\n",
+        "        '303': {description: Elsewhere}\n",
+        "generate: deleteProject in openapi.yaml: it must have one success from 200 to 299, not 303",
     ),
 }
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """One copy for all, as each mistake is taken back."""
+    """One copy with every operation of the drills for all, as each mistake is taken back."""
     with closing(Checkout(tmp_path_factory.mktemp("mistakes") / "neptun")) as made:
+        operations = tuple(ADDED.values())
+        statuses = [status for each in operations for status in each.statuses]
+        adding.describe(made, operations)
+        made.generate()
+        adding.add_models(made, operations)
+        adding.add_errors(made, statuses)
+        adding.export(made, "models", [each.returns or "" for each in operations if each.model])
+        adding.export(made, "errors", [status.error for status in statuses])
+        adding.add_rules(made, statuses)
+        adding.add_rows(made, operations)
+        adding.add_methods(made, operations)
         yield made
 
 
@@ -380,3 +480,22 @@ def test_a_mistake_is_named_with_its_file(
         assert message in checkout.contract(tests)
     finally:
         file.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(("old", "new", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_contract_that_the_sdk_cannot_keep_is_not_generated(
+    old: str, new: str, message: str, checkout: Checkout
+) -> None:
+    """What was generated before stays as it was."""
+    files = [checkout.folder / "neptun_sdk/_contract.py", *(checkout.folder / "generated").rglob("*.py")]
+    before = {file: file.read_bytes() for file in files}
+    file = checkout.folder / OPENAPI
+    text = file.read_text(encoding="utf-8")
+    checkout.replace(OPENAPI, old, new)
+    try:
+        done = checkout.run("scripts/generate.py")
+    finally:
+        file.write_text(text, encoding="utf-8")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert {file: file.read_bytes() for file in files} == before
