@@ -262,8 +262,8 @@ def main() -> None:
     check = parser.parse_args().check
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder) / "neptun_openapi"
-        module = contract()  # first: it is what refuses, and nothing may be replaced then
         generate(fresh)
+        module = contract()  # before anything is replaced: it may refuse
         if not check:
             shutil.rmtree(TARGET, ignore_errors=True)  # what the contract no longer has must not stay behind
             shutil.copytree(fresh, TARGET)
