@@ -47,7 +47,7 @@ NOT_IN_THE_DIALECT = {
 def test_a_field_is_added_to_a_method_a_resource_and_a_dialect(checkout: Checkout) -> None:
     openapi = "openapi.yaml"
     kind = "        project_type:\n          type: string\n"
-    checkout.add_before(openapi, f"{kind}          description: The updated type of the project\n", IN_REQUEST)
+    checkout.add_before(openapi, f"{kind}          description: >-\n", IN_REQUEST)
     checkout.add_before(openapi, f"{kind}          x-extensible-enum: *project_types\n", IN_RESOURCE)
     checkout.raise_contract("minor")
     sdk = NOT_IN_THE_RESOURCE | NOT_IN_ITS_DOCSTRING

@@ -161,7 +161,7 @@ a deployed server has no tags: leave it out. Nothing was sent.
 
 def add_to_the_contract(checkout: Checkout) -> None:
     described = "".join(f"        {field.name}: {{{field.schema}}}\n" for field in FIELDS)
-    for after in ("description: The updated type of the project\n", "x-extensible-enum: *project_types\n"):
+    for after in ("description: >-\n", "x-extensible-enum: *project_types\n"):
         checkout.add_before(adding.OPENAPI, f"{KIND}          {after}", described)
     checkout.raise_contract("minor")
 
