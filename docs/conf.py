@@ -56,7 +56,7 @@ myst_enable_extensions = ["attrs_inline", "colon_fence"]
 myst_heading_anchors = 4
 
 html_theme = "furo"
-html_title = "neptun-sdk"
+html_title = f"neptun-sdk {release}"
 html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
