@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-contract sandbox generate check-generated record check-server lint-spec lint types check
+.PHONY: help demo test test-contract sandbox generate check-generated record check-server lint-spec lint types prose check
 .PHONY: record-bulk spec-diff api-diff api-snapshot release portability mutation bench bench-quick profile docs docs-serve
 .PHONY: matrix lock build clean
 
@@ -14,6 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell scripts/find-python)
 NODE_TOOLS := @redocly/cli@2.77.0 typescript@5.9.3
 OASDIFF := github.com/oasdiff/oasdiff@v1.36.0
+VALE := github.com/errata-ai/vale/v3/cmd/vale@v3.18.0
 
 #: Start here
 help: ## list the targets
@@ -64,7 +65,12 @@ api-diff: $(VENV)/.check ## the same for the Python interface
 api-snapshot: $(VENV)/.check ## write api/python.txt from the code
 	@$(BIN)/python scripts/api_snapshot.py
 
-check: lint types lint-spec check-generated spec-diff api-diff ## every static check
+prose: $(VENV)/.check $(VENV)/.vale ## lint the words: pages, docstrings, help texts (.vale.ini)
+	@mkdir -p docs/_build/help
+	@for each in neptun-bulk neptun-sandbox; do COLUMNS=1000 $(BIN)/$$each --help >docs/_build/help/$$each.md || exit 1; done
+	$(BIN)/vale --output=line *.md docs neptun_sdk
+
+check: lint types prose lint-spec check-generated spec-diff api-diff ## every static check
 
 portability: $(VENV)/.test ## clients of other languages, through the vectors
 	@$(BIN)/python tests/portability/run.py --page docs/portability.md
@@ -148,6 +154,11 @@ $(VENV)/.wheels: $(VENV)/.python pyproject.toml constraints.txt
 $(VENV)/.node: $(VENV)/.test Makefile
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm install --global --silent --prefix $(VENV) $(NODE_TOOLS) && touch $@ || \
 		echo "npm is missing or failed: there is no Redocly and no TypeScript" >&2
+
+# Vale takes minutes to compile, once. Without Go there is none: `make prose` then fails and says so.
+$(VENV)/.vale: $(VENV)/.python Makefile
+	@if GOBIN="$(CURDIR)/$(BIN)" go install $(VALE); then touch $@; \
+	else echo "vale is not built, because Go is missing or failed: prose cannot lint the words" >&2; exit 1; fi
 
 # Without Go there is no oasdiff: spec-diff then fails and says so, and its tests are skipped.
 $(VENV)/.oasdiff: $(VENV)/.python Makefile
