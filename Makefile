@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-contract sandbox generate check-generated record check-server lint-spec lint types prose check
+.PHONY: help demo test test-contract sandbox generate check-generated pages record check-server lint-spec lint types prose check
 .PHONY: record-bulk spec-diff api-diff api-snapshot release portability mutation bench bench-quick profile docs docs-serve
 .PHONY: matrix lock build clean
 
@@ -91,6 +91,9 @@ profile: $(VENV)/.demo ## where the time of one call goes
 #: Maintain
 generate: $(VENV)/.generate ## write generated/ from openapi.yaml
 	$(BIN)/python scripts/generate.py
+
+pages: $(VENV)/.test ## write the reference pages that follow from the code
+	@$(BIN)/python scripts/write_pages.py
 
 record: $(VENV)/.test ## record the cassettes again (or from $NEPTUN_BASE_URL)
 	$(BIN)/python scripts/record.py

@@ -1,9 +1,11 @@
 """What the pages say of the code is so: names, figures, the architecture."""
 
+import logging
 import re
 from pathlib import Path
 
 import pytest
+import write_pages
 
 import architecture
 import neptun_sdk
@@ -35,6 +37,17 @@ def test_every_error_has_a_row_that_says_what_to_do(page: str) -> None:
     named = {name for row in rows(page) for name in errors_in(row.split(" | ")[0])}
     errors = {name for name in neptun_sdk.__all__ if name.endswith("Error")} - {"NeptunError"}
     assert errors - named == set()
+
+
+@pytest.mark.parametrize("name", ["errors", "http", "outcomes", "python"])
+def test_a_page_of_the_reference_is_what_the_code_says(name: str) -> None:
+    """Else `make pages` writes it."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    text = (write_pages.PAGES / f"{name}.md").read_text(encoding="utf-8")
+    assert write_pages.page(text) == text
+    assert len(text.splitlines()) > 50
+    broken = text.replace("<!-- end -->", "by hand\n\n<!-- end -->")
+    assert write_pages.page(broken) == text
 
 
 def test_the_path_of_an_update_names_what_its_files_have() -> None:
