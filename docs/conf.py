@@ -39,6 +39,7 @@ nitpick_ignore = [("py:class", "httpx.BaseTransport"), ("py:obj", "httpx.BaseTra
 nitpick_ignore += [("py:class", "neptun_sdk.models.Resource"), ("py:class", "ssl.SSLContext")]
 
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"  # so that names fit the column "on this page"
 autodoc_type_aliases = {name: f"neptun_sdk.{name}" for name in write_pages.ALIASES}
 python_maximum_signature_line_length = 72
 napoleon_use_ivar = True

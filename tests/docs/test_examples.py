@@ -2,6 +2,7 @@
 block that can."""
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -136,6 +137,14 @@ def write_files(page: Path, folder: Path, *, before: int) -> None:
 def test_the_example_runs(example: CodeExample, neptun: Sandbox, tmp_path: Path) -> None:
     write_files(example.path, tmp_path, before=example.start_line)
     run(example, neptun, tmp_path)
+
+
+def test_the_json_formatter_writes_one_object_per_line(neptun: Sandbox, tmp_path: Path) -> None:
+    (example,) = [each for each in EXAMPLES if "class JsonFormatter" in each.source]
+    entries = [json.loads(line) for line in run(example, neptun, tmp_path).splitlines()]
+    assert [(each["attempt"], each["status_code"]) for each in entries] == [(1, 503), (1, 503), (2, 200)]
+    shown = json.loads(re.findall(r"```json\n(.*?)```", example.path.read_text(encoding="utf-8"), re.S)[0])
+    assert entries[1].keys() == shown.keys()
 
 
 @pytest.mark.parametrize("code", ["raise ValueError('a mistake')", "import sys; sys.exit('a mistake')"])
