@@ -3,7 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-contract sandbox generate check-generated pages record check-server lint-spec lint types prose check
-.PHONY: record-bulk spec-diff api-diff api-snapshot release portability mutation bench bench-quick profile docs docs-serve
+.PHONY: record-bulk spec-diff api-diff api-snapshot release portability languages mutation bench bench-quick profile docs docs-serve
 .PHONY: matrix lock build clean
 
 VENV := .venv
@@ -65,7 +65,7 @@ api-diff: $(VENV)/.check ## the same for the Python interface
 api-snapshot: $(VENV)/.check ## write api/python.txt from the code
 	@$(BIN)/python scripts/api_snapshot.py
 
-prose: $(VENV)/.check $(VENV)/.vale ## lint the words: pages, docstrings, help texts (.vale.ini)
+prose: $(VENV)/.check $(VENV)/.vale ## lint the words of pages, docstrings and help texts
 	@mkdir -p docs/_build/help
 	@for each in neptun-bulk neptun-sandbox; do COLUMNS=1000 $(BIN)/$$each --help >docs/_build/help/$$each.md || exit 1; done
 	$(BIN)/vale --output=line *.md docs neptun_sdk
@@ -74,6 +74,9 @@ check: lint types prose lint-spec check-generated spec-diff api-diff ## every st
 
 portability: $(VENV)/.test ## clients of other languages, through the vectors
 	@$(BIN)/python tests/portability/run.py --page docs/portability.md
+
+languages: $(VENV)/.test $(VENV)/.node ## the pages of other languages, run as printed
+	@$(BIN)/python scripts/try_languages.py $(PAGE)
 
 bench-quick: $(VENV)/.bench ## what a call costs, roughly; writes nothing
 	@PYTHONPATH=scripts $(BIN)/python -m bench --quick
