@@ -2,9 +2,15 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+<<<<<<< HEAD
 .PHONY: help demo test test-contract sandbox generate check-generated record check-server lint-spec lint types check
 .PHONY: record-bulk spec-diff api-diff api-snapshot release portability mutation bench bench-quick profile docs docs-serve
 .PHONY: matrix lock build contract clean
+=======
+.PHONY: help demo test test-contract sandbox generate check-generated pages record check-server lint-spec lint types prose check
+.PHONY: record-bulk spec-diff api-diff api-snapshot release portability languages mutation bench bench-quick profile docs docs-serve
+.PHONY: matrix lock build clean
+>>>>>>> words
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,6 +23,7 @@ NODE_TOOLS := @redocly/cli@2.77.0 typescript@5.9.3 @stoplight/spectral-cli@6.16.
 # Its one file is complete: what it would install beside it is 237 MB.
 SCALAR := @scalar/api-reference@1.72.1
 OASDIFF := github.com/oasdiff/oasdiff@v1.36.0
+VALE := github.com/errata-ai/vale/v3/cmd/vale@v3.18.0
 
 #: Start here
 help: ## list the targets
@@ -68,10 +75,18 @@ api-diff: $(VENV)/.check ## the same for the Python interface
 api-snapshot: $(VENV)/.check ## write api/python.txt from the code
 	@$(BIN)/python scripts/api_snapshot.py
 
-check: lint types lint-spec check-generated spec-diff api-diff ## every static check
+prose: $(VENV)/.check $(VENV)/.vale ## lint the words of pages, docstrings and help texts
+	@mkdir -p docs/_build/help
+	@for each in neptun-bulk neptun-sandbox; do COLUMNS=1000 $(BIN)/$$each --help >docs/_build/help/$$each.md || exit 1; done
+	$(BIN)/vale --output=line *.md docs neptun_sdk
+
+check: lint types prose lint-spec check-generated spec-diff api-diff ## every static check
 
 portability: $(VENV)/.test ## clients of other languages, through the vectors
 	@$(BIN)/python tests/portability/run.py --page docs/portability.md
+
+languages: $(VENV)/.test $(VENV)/.node ## the pages of other languages, run as printed
+	@$(BIN)/python scripts/try_languages.py $(PAGE)
 
 bench-quick: $(VENV)/.bench ## what a call costs, roughly; writes nothing
 	@PYTHONPATH=scripts $(BIN)/python -m bench --quick
@@ -89,6 +104,9 @@ profile: $(VENV)/.demo ## where the time of one call goes
 #: Maintain
 generate: $(VENV)/.generate ## write generated/ from openapi.yaml
 	$(BIN)/python scripts/generate.py
+
+pages: $(VENV)/.test ## write the reference pages that follow from the code
+	@$(BIN)/python scripts/write_pages.py
 
 record: $(VENV)/.test ## record the cassettes again (or from $NEPTUN_BASE_URL)
 	$(BIN)/python scripts/record.py
@@ -159,6 +177,11 @@ $(VENV)/.node: $(VENV)/.test Makefile
 		tar xzf "$(VENV)/lib/scalar/$$(npm pack --silent --pack-destination $(VENV)/lib/scalar $(SCALAR))" \
 			-C $(VENV)/lib/scalar --strip-components 3 package/dist/browser/standalone.js && touch $@ || \
 		echo "npm is missing or failed: there is no Redocly, Spectral, TypeScript, Swagger UI and Scalar" >&2
+
+# Vale takes minutes to compile, once. Without Go there is none: `make prose` then fails and says so.
+$(VENV)/.vale: $(VENV)/.python Makefile
+	@if GOBIN="$(CURDIR)/$(BIN)" go install $(VALE); then touch $@; \
+	else echo "vale is not built, because Go is missing or failed: prose cannot lint the words" >&2; exit 1; fi
 
 # Without Go there is no oasdiff: spec-diff then fails and says so, and its tests are skipped.
 $(VENV)/.oasdiff: $(VENV)/.python Makefile

@@ -29,6 +29,7 @@ NOT_OF_THE_SDK = (
     "test_readme_typescript.py",
     "test_record.py",
     "test_release.py",
+    "test_repository.py",
     "test_scripts.py",
     "test_spec_diff.py",
 )

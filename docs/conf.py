@@ -7,11 +7,9 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import neptun_sdk
-from neptun_sdk.sandbox.reference import markdown
-from neptun_sdk.sandbox.spec import load_spec
 
 if TYPE_CHECKING:
     from docutils.nodes import Element, TextElement
@@ -23,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import architecture  # beside this file
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-import truth_table
+import write_pages
 
-logging.getLogger("httpx").setLevel(logging.WARNING)  # each row of that table is a call
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 project = "neptun-sdk"
 release = neptun_sdk.__version__
@@ -41,13 +39,8 @@ nitpick_ignore = [("py:class", "httpx.BaseTransport"), ("py:obj", "httpx.BaseTra
 nitpick_ignore += [("py:class", "neptun_sdk.models.Resource"), ("py:class", "ssl.SSLContext")]
 
 autodoc_member_order = "bysource"
-ALIASES = {
-    "Dialect": "What requests are written in.",
-    "ProjectType": "The type of a project.",
-    "ProgrammingLanguage": "The main programming language of a project.",
-    "SourceType": "The type of the source of an import.",
-}
-autodoc_type_aliases = {name: f"neptun_sdk.{name}" for name in ALIASES}
+toc_object_entries_show_parents = "hide"  # so that names fit the column "on this page"
+autodoc_type_aliases = {name: f"neptun_sdk.{name}" for name in write_pages.ALIASES}
 python_maximum_signature_line_length = 72
 napoleon_use_ivar = True
 napoleon_use_rtype = False
@@ -56,7 +49,7 @@ myst_enable_extensions = ["attrs_inline", "colon_fence"]
 myst_heading_anchors = 4
 
 html_theme = "furo"
-html_title = "neptun-sdk"
+html_title = f"neptun-sdk {release}"
 html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
 templates_path = ["_templates"]
@@ -71,34 +64,51 @@ copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 
 # What stands in a page as `<!-- name -->` and is written at each build, from what it is about.
-WRITTEN: dict[str, Callable[[], str]] = {
-    "HTTP reference": lambda: markdown(load_spec()),
-    "architecture": architecture.drawing,
-    "modules": architecture.table,
-    "errors": lambda: "\n".join(tree(neptun_sdk.NeptunError)) + "\n",
-    "outcomes": truth_table.markdown,
-    "types": lambda: "".join(map(alias, ALIASES)),
+WRITTEN: dict[str, Callable[[], str]] = {"architecture": architecture.drawing, "modules": architecture.table}
+# How Sphinx describes what scripts/write_pages.py describes in Markdown.
+DIRECTIVES = {
+    "neptun_sdk.NeptunClient": "autoclass:: {}\n   :members:",
+    "neptun_sdk.Project": "autoclass:: {}\n   :members:\n   :undoc-members:",
+    "neptun_sdk.ProjectImport": "autoclass:: {}\n   :members:\n   :undoc-members:",
+    "neptun_sdk.bulk.bulk_update": "autofunction:: {}",
+    "neptun_sdk.bulk.Update": "autoclass:: {}\n   :undoc-members:",
+    "neptun_sdk.bulk.Outcome": "autoclass:: {}\n   :undoc-members:",
+    "neptun_sdk.bulk.BulkRun": "autoclass:: {}\n   :members:\n   :exclude-members: __init__",
 }
 
+EXCEPTION = "autoexception:: {}\n   :show-inheritance:"
 
-def alias(name: str) -> str:
+
+def alias(name: str, what: str) -> str:
     """Return the description of a public alias: a literal, or a literal and any other text."""
-    parts = get_args(getattr(neptun_sdk, name))
-    literal, rest = (parts[0], " | str") if str in parts else (getattr(neptun_sdk, name), "")
-    values = ", ".join(f'"{value}"' for value in get_args(literal))
-    body = f".. py:type:: {name}\n   :canonical: Literal[{values}]{rest}\n\n   {ALIASES[name]}\n"
-    return f"```{{eval-rst}}\n{body}```\n\n"
+    values, is_open = write_pages.literal(name)
+    listed = ", ".join(f'"{value}"' for value in values)
+    return f".. py:type:: {name}\n   :canonical: Literal[{listed}]{' | str' * is_open}\n\n   {what}\n"
 
 
-def tree(error: type[neptun_sdk.NeptunError], depth: int = 0) -> list[str]:
-    """Return an error and all that derive from it as a list in Markdown, each with a link."""
-    words = (error.__doc__ or "").split("\n\n")[0].split(". ")[0]
-    line = f"{'  ' * depth}- {{py:exc}}`~neptun_sdk.{error.__name__}`: {' '.join(words.split()).rstrip('.')}"
-    return [line, *(each for derived in error.__subclasses__() for each in tree(derived, depth + 1))]
+def directive(name: str) -> str:
+    """Return the reST that describes a public name, or the aliases."""
+    if name == "types":
+        text = "\n".join(alias(*each) for each in write_pages.ALIASES.items())
+    elif name in write_pages.DATA:
+        kind, what = write_pages.DATA[name]
+        text = f".. py:data:: {name.removeprefix('neptun_sdk.')}\n   :type: {kind}\n\n   {what}\n"
+    else:
+        text = f".. {DIRECTIVES.get(name, EXCEPTION).format(name)}\n"
+    return f"```{{eval-rst}}\n.. py:currentmodule:: neptun_sdk\n\n{text}```\n"
+
+
+def replaced(block: re.Match[str]) -> str:
+    """Return the site's version of a block of Markdown."""
+    name = block[2]
+    if name == "tree":
+        return write_pages.tree(lambda error: f"{{py:exc}}`~neptun_sdk.{error.__name__}`")
+    return directive(name) if name == "types" or name.startswith("neptun_sdk.") else block[0]
 
 
 def write(_app: Sphinx, _page: str, source: list[str]) -> None:
     """Put into a page what is written at each build."""
+    source[0] = write_pages.BLOCK.sub(replaced, source[0])
     for name, text in WRITTEN.items():
         mark = f"<!-- {name} -->\n"
         if mark in source[0]:

@@ -27,7 +27,7 @@ _RESERVED_HEADERS = (
     *("accept", "accept-encoding", "content-length", "content-type", "cookie", "expect", "host", "proxy-authorization"),
     *("connection", "content-encoding", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
     *HEADERS,
-    "x-neptun-session-session",  # a deployed server takes it in the place of the cookie
+    "x-neptun-session-session",  # a deployed server accepts it instead of the cookie
 )
 
 

@@ -53,24 +53,23 @@ class NeptunClient:
         user_id: The id of that user, else ``$NEPTUN_USER_ID``.
         base_url: The server, such as ``https://host`` or ``https://host/prefix``; else ``$NEPTUN_BASE_URL``, else the
             production server that the contract names.
-        dialect: What requests are written in: ``documented`` (the published contract) or ``deployed`` (the names that a
+        dialect: The dialect of requests: ``documented`` (the published contract) or ``deployed`` (the names that a
             server built from Neptun's public source knows); else ``$NEPTUN_DIALECT``, else ``documented``. Responses
-            are read in either.
-        timeout: The seconds that a call may take as a whole: every attempt, the waits between them, and reading the
+            are read in either dialect.
+        timeout: The seconds that the whole call may take: every attempt, the waits between them, and reading the
             response.
         max_retries: How often a request is sent again after a connection that failed or broke, or a 429, 502, 503 or
-            504; 0 switches this off. Both operations set absolute values, so that sending one twice is safe.
+            504; 0 switches this off. Both operations are idempotent, so sending one twice is safe.
         max_response_size: The largest response that is read, in bytes as decompressed.
         allow_http: Allow plain http, which anyone on the way can read, to a host that is not loopback.
         headers: Headers that are sent with each request, such as a gateway's key; else ``$NEPTUN_HEADERS``, one
             ``Name: value`` a line. Their values are masked as the cookie is.
         ssl_context: The TLS context, for own CAs, truststore or client certificates; else httpx's, with
             ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``.
-        proxy: The URL of a proxy (``http``, ``https`` or ``socks5``), which loopback is reached through too; else the
-            one that ``HTTPS_PROXY``, ``HTTP_PROXY`` or ``ALL_PROXY`` names.
+        proxy: The URL of a proxy (``http``, ``https`` or ``socks5``), used for loopback too; else the one that
+            ``HTTPS_PROXY``, ``HTTP_PROXY`` or ``ALL_PROXY`` names.
         transport: The `httpx.BaseTransport` to send with, for tests and mocks, in place of ``ssl_context`` and
-            ``proxy``. It stays the caller's to close, and it may overrun ``timeout``, because its timeouts count for
-            each read alone.
+            ``proxy``. The caller closes it. It may overrun ``timeout``, because its timeouts restart with each read.
 
     Raises:
         ArgumentError: An argument, or the environment variable in its place, is missing or cannot be right.
@@ -144,8 +143,8 @@ class NeptunClient:
     def shared(cls, **settings: Unpack[_Settings]) -> Self:
         """Make a client without a session, for a service that acts for its users only.
 
-        It makes no calls itself: `with_session` returns a client that does, on its connections. Neither reads
-        ``$NEPTUN_SESSION_COOKIE`` or ``$NEPTUN_USER_ID``, so that no request can act as anybody but its own user.
+        It makes no calls: `with_session` returns a client that makes them, on the same connections. Neither reads
+        ``$NEPTUN_SESSION_COOKIE`` or ``$NEPTUN_USER_ID``, so a request acts as its own user only.
 
         Args:
             settings: The keywords of `NeptunClient` from ``base_url`` on.
@@ -227,7 +226,7 @@ class NeptunClient:
     def with_session(self, session_cookie: str, user_id: int) -> Self:
         """Return a client for another user, on the same connections and with the same settings.
 
-        Closing it closes nothing of this one's; closing this one ends both.
+        Closing it leaves this client's connections open; closing this client ends both.
 
         Args:
             session_cookie: The other user's cookie; never taken from the environment.
@@ -253,14 +252,14 @@ class NeptunClient:
     ) -> Self:
         """Return a client for the same user, on the same connections, with other settings.
 
-        Closing it closes nothing of this one's; closing this one ends both.
+        Closing it leaves this client's connections open; closing this client ends both.
 
         Args:
-            timeout: The seconds that a call may take as a whole; ``None`` leaves it as it is.
-            max_retries: How often a request is sent again; ``None`` leaves it as it is.
+            timeout: The seconds that the whole call may take; ``None`` keeps the setting.
+            max_retries: How often a request is sent again; ``None`` keeps the setting.
             headers: Headers that are added to this client's, or replace those of the same name.
-            resend: Send a request again even if that may apply it twice: of an operation that is not idempotent, such
-                as one that creates. ``None`` leaves it as it is. Both operations of today are idempotent.
+            resend: Retry operations that are not idempotent too, such as one that creates, although that may apply
+                them twice. ``None`` keeps the setting. Both present operations are idempotent.
 
         Raises:
             ArgumentError: One of them cannot be right.

@@ -60,7 +60,7 @@ class Found(NamedTuple):
     """What the body of a success holds.
 
     Attributes:
-        value: The resource as it stands there, or what stands in its place.
+        value: The resource as the body has it, or what the body has instead.
         dialect: The dialect of the response; if it cannot be told, that of the request.
         names: The names that the fields have on the wire.
     """

@@ -86,7 +86,7 @@ class NeptunTimeoutError(NeptunConnectionError):
 
 
 class StatusError(NeptunError):
-    """The server returned an error status. A status without a class of its own raises this one.
+    """The server returned an error status. Statuses without a class below raise this one.
 
     Attributes:
         status_code: The HTTP status code.
@@ -163,7 +163,7 @@ class UpdateNotVerifiedError(NeptunError):
     """The server returned 200, but at least one field that was sent came back different.
 
     ``applied`` is ``False`` if the server has none of the fields that were sent, else ``None``: a value may have been
-    normalised, truncated, or overwritten by another writer, or one field was stored and another dropped. Fields that
+    normalized, truncated, or overwritten by another writer, or one field was stored and another dropped. Fields that
     are not in ``differences`` were applied.
 
     Attributes:

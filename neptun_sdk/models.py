@@ -33,7 +33,7 @@ class Resource:
     def response_headers(self) -> Mapping[str, str]:
         """The headers of the response, such as a request id: names in lower case, without ``Set-Cookie``.
 
-        They are no field of the resource: equality, ``repr`` and `dataclasses.asdict` leave them out.
+        They are not a field of the resource: equality, ``repr`` and `dataclasses.asdict` leave them out.
         """
         return getattr(self, "_response_headers", _NO_HEADERS)
 

@@ -49,7 +49,7 @@ class Operation(Generic[ResultT]):
 
     @cached_property
     def facts(self) -> Facts:
-        """What the contract says of it."""
+        """The contract's facts about this operation."""
         if self.name not in FACTS:
             raise LookupError(f"neptun_sdk/_contract.py has no {self.name}: run `make generate`")
         return FACTS[self.name]

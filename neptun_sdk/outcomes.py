@@ -310,7 +310,7 @@ def _parse_date(text: str | None) -> datetime | None:
 
 
 def _without_neptuns_body(call: CallInfo[Any], status_code: int, rule: Rule, *, is_foreign: bool) -> Rule:
-    """Return what a status means by itself: the body cannot be read, or Neptun did not write it."""
+    """Return what a status means without its body, which cannot be read or is not Neptun's."""
     rule = replace(rule, **FOREIGN_STATUSES.get(status_code, {}))
     is_uncertain = dialects.may_be_applied(call, status_code)
     if is_uncertain:

@@ -111,7 +111,7 @@ def _parse_cookie(value: object) -> str:
     wrong = _NOT_COOKIE_OCTET.search(text)
     if wrong:
         name = _NAMES.get(wrong[0], f"the character U+{ord(wrong[0]):04X}")
-        position = value.index(text) + wrong.start() + 1  # in what was passed, of which the text is a part
+        position = value.index(text) + wrong.start() + 1  # in the passed value, which contains the text
         raise ArgumentError(
             f"session_cookie contains {name} at position {position}, which no cookie may have; {_HOW_TO_GET} again."
         )

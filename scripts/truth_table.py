@@ -1,6 +1,6 @@
 """The truth table: what each thing that can come back means, for each operation, as the code decides it.
 
-``docs/reference/outcomes.md`` shows it: docs/conf.py writes it at each build. Every row is a call that was made.
+``docs/reference/outcomes.md`` shows it: `make pages` writes it there. Every row is a call that was made.
 """
 
 from __future__ import annotations

@@ -72,6 +72,7 @@ NEEDS = {
     "Swagger UI and Scalar": Need(
         (_ROOT / ".venv/lib/scalar/standalone.js").is_file(), "the contract as vendors show it", "make test"
     ),
+    "Vale": _command("vale", path=_SCRIPTS, tests="the rules for words", hint="install Go, then make prose"),
     "bash": _command("bash", tests="the shell blocks of the site", hint="apt install bash"),
     "curl": _command("curl", tests="the curl lines of the site and the sandbox", hint="apt install curl"),
     "git": _command("git", tests="releases, and the files of a checkout", hint="apt install git"),
@@ -80,6 +81,7 @@ NEEDS = {
     "celery": _package("celery", "Celery"),
     "distributed": _package("distributed", "bulk updates on a Dask cluster"),
     "ddtrace": _package("ddtrace", "Datadog"),
+    "django": _package("django", "web frameworks"),
     "fakeredis": _package("fakeredis", "RQ"),
     "fastapi": _package("fastapi", "web frameworks"),
     "flask": _package("flask", "web frameworks"),
@@ -88,8 +90,8 @@ NEEDS = {
     "httpx2": _package("httpx2", "httpx2"),
     "matplotlib": _package("matplotlib", "the plot of the benchmark", "make check"),
     "msgspec": _package("msgspec", "msgspec"),
+    "mypy": _package("mypy", "the types of the examples, and of what drills add", "make check"),
     "newrelic": _package("newrelic", "New Relic"),
-    "mypy": _package("mypy", "the types of what drills add", "make check"),
     "numpy": _package("numpy", "NumPy"),
     "opentelemetry-instrumentation-httpx": _package("opentelemetry-instrumentation-httpx", "OpenTelemetry"),
     "pydantic": _package("pydantic", "web frameworks"),

@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -203,11 +202,6 @@ def test_the_page_shows_every_row() -> None:
         cells = (kind if kind == "returned" else f"`{kind}`", shown, "yes" if times == "twice" else "no", in_bulk)
         wanted.setdefault((each.what, truth_table.ENVELOPES[name]), set()).add(cells)
     assert found == wanted
-
-
-def test_the_page_is_written_where_the_introduction_ends() -> None:
-    page = Path(__file__).parent.parent / "docs" / "reference" / "outcomes.md"
-    assert page.read_text(encoding="utf-8").endswith("\n<!-- outcomes -->\n")
 
 
 # Retry-After

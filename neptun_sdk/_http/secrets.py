@@ -111,7 +111,7 @@ class Secrets(httpx.Auth):
             others: list[BaseException | None] = [link.__cause__, link.__context__]
             if isinstance(link, BaseExceptionGroup):
                 others += cast("BaseExceptionGroup[BaseException]", link).exceptions
-            seen = {id(known) for known in chain}  # an exception may define an equality of its own
+            seen = {id(known) for known in chain}  # an exception may define __eq__
             chain += [other for other in others if other is not None and id(other) not in seen]
         text = "\n".join(f"{link!r} {link}" for link in chain)
         return self.mask(text) == text

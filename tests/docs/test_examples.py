@@ -2,6 +2,7 @@
 block that can."""
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -15,12 +16,10 @@ import pytest
 from pytest_examples import CodeExample, find_examples
 
 from neptun_sdk.sandbox import Sandbox
-from neptun_sdk.sandbox.reference import markdown
-from neptun_sdk.sandbox.spec import load_spec
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
-EXAMPLES = [example for page in PAGES for example in find_examples(page)]
+EXAMPLES = [each for page in PAGES for each in find_examples(page) if not each.prefix.startswith("pyi")]
 BASH = shutil.which("bash")
 HOST = "https://neptun-webui.vercel.app"  # in the published curl lines; here the embedded Neptun stands for it
 
@@ -140,13 +139,12 @@ def test_the_example_runs(example: CodeExample, neptun: Sandbox, tmp_path: Path)
     run(example, neptun, tmp_path)
 
 
-IN_THE_REFERENCE = re.findall(r"```python\n(.*?)```", markdown(load_spec()), re.S)
-
-
-@pytest.mark.parametrize("code", IN_THE_REFERENCE, ids=lambda code: code.split("client.")[1].split("(")[0])
-def test_the_python_in_the_http_reference_runs(code: str, neptun: Sandbox, tmp_path: Path) -> None:
-    run(CodeExample.create(code), neptun, tmp_path)
-    assert [request.status for request in neptun.requests] == [200]
+def test_the_json_formatter_writes_one_object_per_line(neptun: Sandbox, tmp_path: Path) -> None:
+    (example,) = [each for each in EXAMPLES if "class JsonFormatter" in each.source]
+    entries = [json.loads(line) for line in run(example, neptun, tmp_path).splitlines()]
+    assert [(each["attempt"], each["status_code"]) for each in entries] == [(1, 503), (1, 503), (2, 200)]
+    shown = json.loads(re.findall(r"```json\n(.*?)```", example.path.read_text(encoding="utf-8"), re.S)[0])
+    assert entries[1].keys() == shown.keys()
 
 
 @pytest.mark.parametrize("code", ["raise ValueError('a mistake')", "import sys; sys.exit('a mistake')"])

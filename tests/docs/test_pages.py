@@ -1,10 +1,11 @@
 """What the pages say of the code is so: names, figures, the architecture."""
 
+import logging
 import re
-import runpy
 from pathlib import Path
 
 import pytest
+import write_pages
 
 import architecture
 import neptun_sdk
@@ -38,16 +39,27 @@ def test_every_error_has_a_row_that_says_what_to_do(page: str) -> None:
     assert errors - named == set()
 
 
-def test_the_endpoint_returns_the_status_that_its_table_says(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "tasks" / "endpoint.md").read_text(encoding="utf-8")
-    script = tmp_path / "service.py"
-    script.write_text(text.split("```python\n")[1].split("```")[0], encoding="utf-8")
-    service = runpy.run_path(str(script))
-    for row in rows("endpoint.md"):
-        first, status = row.split(" | ")[:2]
-        for name in set(errors_in(first)) - {"ArgumentError"}:
-            assert service["YOUR_STATUS"].get(getattr(neptun_sdk, name), 502) == int(status[:3]), row
-    service["neptun"].close()
+@pytest.mark.parametrize("name", ["errors", "http", "outcomes", "python"])
+def test_a_page_of_the_reference_is_what_the_code_says(name: str) -> None:
+    """Else `make pages` writes it."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    text = (write_pages.PAGES / f"{name}.md").read_text(encoding="utf-8")
+    assert write_pages.page(text) == text
+    assert len(text.splitlines()) > 50
+    broken = text.replace("<!-- end -->", "by hand\n\n<!-- end -->")
+    assert write_pages.page(broken) == text
+
+
+def test_the_path_of_an_update_names_what_its_files_have() -> None:
+    """Each step links to files that exist, and each name stands in one of those that its step links to."""
+    page = ROOT / "docs" / "why" / "path.md"
+    steps = re.findall(r"^\d+\. .*(?:\n {2,}.*)*", page.read_text(encoding="utf-8"), re.M)
+    assert len(steps) == 10
+    for step in steps:
+        code = "".join((page.parent / link).read_text("utf-8") for link in re.findall(r"\]\((\S+\.py)\)", step))
+        names = re.findall(r"(?<!\[)`([\w.]+)`(?!\])", step)
+        missing = [name for name in names if not all(part in code for part in name.split("."))]
+        assert [name for name in missing if not name.endswith(".py")] == [], step
 
 
 def test_every_figure_of_speed_is_one_that_was_measured() -> None:

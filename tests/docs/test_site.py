@@ -112,6 +112,21 @@ async known => {
   return [[...found.keys()], violations];
 }
 """
+# The words of table headers that take more than one line.
+_BROKEN_HEADERS = """
+[...document.querySelectorAll('table.docutils th')].flatMap(head => {
+  const broken = [], walker = document.createTreeWalker(head, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    for (const word of walker.currentNode.data.matchAll(/\\S+/g)) {
+      const range = document.createRange();
+      range.setStart(walker.currentNode, word.index);
+      range.setEnd(walker.currentNode, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(each => Math.round(each.top))).size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+})
+"""
 # Elements that reach over the edge, but for code, which wraps.
 _TOO_WIDE = """
 [...document.querySelectorAll('main *, article *')]
@@ -185,15 +200,42 @@ def test_no_internal_link_or_anchor_is_dead(built: Path) -> None:
     assert links > 500
 
 
-def test_search_finds_the_page_of_an_error(visit: Visit) -> None:
+FOUND_BY = {
+    "UpdateNotVerifiedError": "reference/errors.html",
+    "idempotency": "tasks/timeouts-and-retries.html",
+    "Django": "tasks/endpoint.html",
+    "rate limit": "tasks/endpoint.html",
+}
+
+
+@pytest.mark.parametrize(("words", "expected"), FOUND_BY.items(), ids=FOUND_BY)
+def test_search_finds_the_page(words: str, expected: str, visit: Visit) -> None:
     page = visit.page
     visit.open("search.html")
-    page.fill("input[name=q]", "UpdateNotVerifiedError")
+    page.fill("input[name=q]", words)
     page.press("input[name=q]", "Enter")
-    page.wait_for_selector("#search-results li a")
+    page.wait_for_function("document.querySelector('#search-results p')?.textContent.startsWith('Search finished')")
     found = [link.get_attribute("href") or "" for link in page.locator("#search-results li a").all()]
-    assert any("reference/errors.html" in link for link in found), found
+    assert any(expected in link for link in found), found
     assert (visit.found.errors, visit.found.elsewhere) == ([], [])
+
+
+def test_on_this_page_is_beside_the_text_on_a_small_screen(visit: Visit) -> None:
+    page = visit.open("tasks/errors.html")
+    contents = page.locator(".toc-tree").bounding_box()
+    text = page.locator("article").bounding_box()
+    assert contents is not None
+    assert text is not None
+    assert text["x"] + text["width"] <= contents["x"]
+    assert contents["x"] + contents["width"] <= WIDE[0]
+
+
+def test_no_header_of_a_table_breaks_within_a_word(browser: Browser, site: str) -> None:
+    """A header of code stays on one line; other words break at spaces only."""
+    for visit in new_visit(browser, site):
+        for name in PAGES:
+            broken = visit.open(f"{name}.html").evaluate(_BROKEN_HEADERS)
+            assert broken == [], name
 
 
 def test_search_works_in_a_page_that_was_opened_as_a_file(browser: Browser, built: Path) -> None:

@@ -1,6 +1,6 @@
 """Fault injection: anything a network or a server does ends in a verified resource or in one typed error.
 
-Each row of FAULTS is one thing that can happen on the wire; SECURITY.md has the same table for readers.
+Each row of FAULTS is one thing that can happen on the wire; docs/reference/faults.md has the same table for readers.
 """
 
 import copy
@@ -145,7 +145,7 @@ FAULTS: dict[str, Fault] = {
     "307 without a Location": Fault(
         sends(response(b"", "307 Moved")), outside("307, a redirect, and redirects are not followed")
     ),
-    "307 whose Location is no URL": Fault(
+    "307 with an invalid Location": Fault(
         sends(response(b"", "307 Moved", "Location: https://host:port/")),
         outside("307, a redirect, and redirects are not followed"),
     ),
@@ -188,7 +188,7 @@ FAULTS: dict[str, Fault] = {
     "a key twice, last right": Fault(sends(response(b'{"project": null, ' + BODY[1:])), READ),
     # Encodings
     "good gzip": Fault(sends(gzipped(BODY)), READ),
-    "gzip that is none": Fault(
+    "invalid gzip": Fault(
         sends(response(BODY, "200 OK", "Content-Encoding: gzip")), outside("the body cannot be decompressed")
     ),
     "gzip that ends early": Fault(
@@ -408,11 +408,11 @@ def test_an_encoding_of_any_length_is_named_in_short(client_for: ClientFor) -> N
         client_for(respond).update_project(123, name="New name")
 
 
-# The rows of SECURITY.md's table that other tests hold, most of them in the files beside this one.
+# The rows of that table that other tests hold, most of them in the files beside this one.
 TESTED_ELSEWHERE = {
     "a connection that is refused, or a name that is unknown": ("NeptunConnectionError", "False"),
     "a certificate that is not trusted, or is for another host": ("NeptunConnectionError", "False"),
-    "a proxy that refuses, or that is none": ("NeptunConnectionError", "False"),
+    "a proxy that refuses, or that is not a proxy": ("NeptunConnectionError", "False"),
     "no connection in time, or a name server that does not respond": ("NeptunTimeoutError", "False"),
     "no response in time; header lines or 1xx that drip": ("NeptunTimeoutError", "None"),
     "the body of a 200 that drips or stalls": ("NeptunTimeoutError", "None"),
@@ -427,8 +427,8 @@ TESTED_ELSEWHERE = {
 }
 
 
-def test_the_table_of_faults_in_security_md_is_the_tested_one() -> None:
-    text = (Path(__file__).parent.parent.parent / "SECURITY.md").read_text(encoding="utf-8")
+def test_the_published_table_of_faults_is_the_tested_one() -> None:
+    text = (Path(__file__).parent.parent.parent / "docs" / "reference" / "faults.md").read_text(encoding="utf-8")
     rows = {
         row[0]: row[1:] for row in re.findall(r"^\| (.+) \| `(\w+)` \| `(True|False|None)` \|$", text, re.MULTILINE)
     }
