@@ -2,15 +2,9 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-<<<<<<< HEAD
-.PHONY: help demo test test-contract sandbox generate check-generated record check-server lint-spec lint types check
-.PHONY: record-bulk spec-diff api-diff api-snapshot release portability mutation bench bench-quick profile docs docs-serve
-.PHONY: matrix lock build contract clean
-=======
 .PHONY: help demo test test-contract sandbox generate check-generated pages record check-server lint-spec lint types prose check
 .PHONY: record-bulk spec-diff api-diff api-snapshot release portability languages mutation bench bench-quick profile docs docs-serve
-.PHONY: matrix lock build clean
->>>>>>> words
+.PHONY: matrix lock build contract clean
 
 VENV := .venv
 BIN := $(VENV)/bin
