@@ -29,7 +29,7 @@ def verify(call: CallInfo[ResultT], document: object, headers: Mapping[str, str]
     # Without an envelope, nothing says which dialect it is: the names of either are read.
     reading = dialect if operation.envelope else "deployed"
     row: Mapping[str, Any] = {}
-    if isinstance(found, dict):
+    if isinstance(found, dict) and operation.resource_fields:
         row = named_row(operation.resource, cast("dict[str, Any]", found), reading)
     repeated = _repeated_ids(call, row)
     other = "; ".join(filter(None, repeated))

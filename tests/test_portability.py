@@ -693,6 +693,10 @@ def test_a_driver_says_which_versions_it_pins(driver: Path) -> None:
     assert [version for version in info["version"].split(", ") if version not in pins] == []
 
 
+# What a project needs that begins in an empty folder.
+ONLY_ON_THE_PAGE = {"java": ["3.5.0"]}
+
+
 @pytest.mark.parametrize("driver", DRIVERS, ids=[path.name for path in DRIVERS])
 def test_a_language_page_names_the_versions_that_were_run(driver: Path) -> None:
     page = FOLDER.parent.parent / "docs" / "languages" / f"{driver.name}.md"
@@ -701,9 +705,9 @@ def test_a_language_page_names_the_versions_that_were_run(driver: Path) -> None:
         return
     files = (path for path in driver.iterdir() if path.is_file() and not path.name.startswith("."))
     pins = "".join(path.read_text(encoding="utf-8") for path in files)
-    versions = re.findall(r"\d+\.\d+\.\d+", page.read_text(encoding="utf-8"))
+    versions = re.findall(r"(?<![\d.])\d+\.\d+\.\d+(?![\d.])", page.read_text(encoding="utf-8"))
     assert versions
-    assert [version for version in versions if version not in pins] == []
+    assert [version for version in versions if version not in pins] == ONLY_ON_THE_PAGE.get(driver.name, [])
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=[path.name for path in DRIVERS])

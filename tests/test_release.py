@@ -338,7 +338,11 @@ def test_a_signal_leaves_every_file_as_it_was_and_no_process(moment: str, clone:
         changed("Makefile", CHECKS, f"{CHECKS}\t@{SETSID}\n")(clone)
         (clone.folder / ".git" / "info" / "exclude").write_text("began\n", encoding="utf-8")
     before = (clone.git("rev-parse", "HEAD"), clone.git("tag"), clone.git("status", "--porcelain"))
-    command = [sys.executable, "scripts/release.py", VERSION]
+    # A shell's background job and nohup let their children ignore signals: begin as a terminal does.
+    code = "import os, signal, sys; [signal.signal(each, signal.SIG_DFL) for each in map(int, sys.argv[1].split())]; "
+    code += "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+    numbers = " ".join(str(int(each)) for each, _ in MOMENTS.values())
+    command = [sys.executable, "-c", code, numbers, "scripts/release.py", VERSION]
     with subprocess.Popen(
         command, cwd=clone.folder, env=clone.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as release:
