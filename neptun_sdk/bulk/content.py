@@ -71,8 +71,8 @@ class Content:
         self.header: dict[str, Any] = {}
         self.input: str | None = None  # the hash of the whole input
         self.size: int = 0  # without a last line that is torn
-        self.has_applied = False
-        self.is_binding = False  # whether a row was applied, refused for good, or sent without an outcome
+        self.has_applied: bool = False
+        self.is_binding: bool = False  # whether a row was applied, refused for good, or sent without an outcome
         self._path = path
         self._offsets = array("q")  # by row; -1: it has no line
         self._targets = array("I")  # by row: a hash of the target of one that is done; 0: it is not

@@ -27,7 +27,7 @@ class Pace:
     """
 
     def __init__(self, most: int, max_outage: float) -> None:
-        self.paused_until = 0.0
+        self.paused_until: float = 0.0
         self._most = most
         self._max_outage = max_outage
         self._has_responded = False

@@ -42,7 +42,7 @@ class UnderWay:
         self.problem: ArgumentError | None = None
         self._account = account
         self._max_workers = max_workers
-        self.max_silence = account.timeout + _MAX_SILENCE
+        self.max_silence: float = account.timeout + _MAX_SILENCE
         self._pool: ThreadPoolExecutor | None = None
         self._executor = self._threads() if executor is None else executor
         self._rows: dict[int, Row] = {}
