@@ -35,7 +35,7 @@ class Kind(NamedTuple):
         read: From decoded JSON, in the names of a dialect, to a value.
         take: From an argument, of any like class, to a plain value that generated code takes.
         is_text: Whether it is a text.
-        null: What a caller passes for null, if null is a value of its own; ``None`` leaves a field as it is.
+        null: What a caller passes for null, if null has a meaning; ``None`` leaves a field as it is.
     """
 
     read: Callable[[Any, Dialect], Any]
