@@ -186,12 +186,10 @@ def prepare(
     given = {name: value for name, value in arguments.items() if value is not None and name != "self"}
     ids: dict[str, Any] = {}
     for name in operation.ids:
-        kind, value = operation.parameters[name].kind, given.pop(name, user_id if name == "user_id" else None)
-        ids[name] = check_segment(name, _take(name, kind, value)) if kind.is_text else check_id(name, value)
-    try:
-        taken = take_all(operation.keywords, given)
-    except Mismatch as exc:
-        raise ArgumentError(f"{exc.path[1:]} {exc.problem}; nothing was sent.") from None
+        field, value = operation.parameters[name], given.pop(name, user_id if name == "user_id" else None)
+        is_text = field.kind.is_text
+        ids[name] = check_segment(name, _take({name: field}, {name: value})[name]) if is_text else check_id(name, value)
+    taken = _take(operation.keywords, given)
     texts = "\n".join(map(str, (*ids.values(), *taken.values())))
     if mask(texts) != texts:
         name = next(name for name, value in {**ids, **taken}.items() if mask(str(value)) != str(value))
@@ -215,11 +213,12 @@ def prepare(
     return CallInfo(operation, ids, fields, dialect, request, may_repeat=operation.facts.is_idempotent or resend)
 
 
-def _take(name: str, kind: Kind, value: object) -> Any:
+def _take(known: Mapping[str, Field], given: Mapping[str, object]) -> dict[str, Any]:
+    """Return what generated code takes for arguments, or refuse them by the name of the first that is wrong."""
     try:
-        return kind.take(value)
+        return take_all(known, given)
     except Mismatch as exc:
-        raise ArgumentError(f"{name}{exc.path} {exc.problem}; nothing was sent.") from None
+        raise ArgumentError(f"{exc.path[1:]} {exc.problem}; nothing was sent.") from None
 
 
 class Operations:

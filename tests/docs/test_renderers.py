@@ -1,18 +1,15 @@
 """The contract in Swagger UI and in Scalar: offline, without an error, and with the right example for each status."""
 
-import functools
 import re
 import shutil
-import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
 from playwright.sync_api import Browser, Page, expect
 
-from tests.docs.conftest import Quiet
+from tests.docs.conftest import served
 from tests.needs import require
 
 ROOT = Path(__file__).parents[2]
@@ -45,15 +42,8 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.copy(ROOT / "openapi.yaml", folder)
     for name, script, start in (("swagger", "swagger-ui-bundle", SWAGGER_UI), ("scalar", "standalone", SCALAR)):
         (folder / f"{name}.html").write_text(PAGE.format(script=f"{script}.js", start=start), encoding="utf-8")
-    handler = functools.partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(folder) as address:
+        yield address
 
 
 class Shown:
