@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -513,10 +514,15 @@ def test_a_driver_that_hangs_is_ended_with_what_it_started(tmp_path: Path) -> No
     assert verdict.problems == ["it was not done after 2 s"]
     assert verdict.failed == {CLEAR["id"]: ["expected 1 requests, got 0", "no outcome was printed"]}
     child = int((tmp_path / "child").read_text(encoding="utf-8"))
-    deadline = time.monotonic() + 10
-    while _is_running(child) and time.monotonic() < deadline:
+    assert _within_seconds(lambda: not _is_running(child))
+
+
+def _within_seconds(condition: Callable[[], bool]) -> bool:
+    """Wait until a condition holds; tell whether it does."""
+    deadline = time.monotonic() + 20
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not _is_running(child)
+    return condition()
 
 
 def _is_running(process: int) -> bool:
@@ -654,6 +660,28 @@ def test_the_table_is_written_with_its_date_and_kept_until_it_changes(
     page.write_text(dated, encoding="utf-8")
     assert portability(good, monkeypatch) == 0
     assert page.read_text(encoding="utf-8") == dated
+
+
+def test_ctrl_c_ends_every_driver(folder: Path) -> None:
+    """Drivers of Maven run beside the others, each in a session of its own."""
+    for module in ("judge.py", "replay.py", "run.py"):
+        shutil.copy(FOLDER / module, folder)
+    (folder / "mvn").symlink_to("/bin/sh")
+    hang = ["sh", "-c", "sleep 600 & echo $! > part; mv part child; wait"]
+    add_driver(folder, "cobol", run=hang)
+    add_driver(folder, "java", run=hang, tools=["mvn"])
+    add_driver(folder, "kotlin", run=["sh", "-c", "touch ../started"], tools=["mvn"])
+    command = [sys.executable, "run.py", "--vectors", str(VECTORS)]
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, "PATH": path}, stderr=subprocess.PIPE) as process:
+        found = [folder / name / "child" for name in ("cobol", "java")]
+        assert _within_seconds(lambda: all(child.exists() for child in found))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    children = [int(child.read_text(encoding="utf-8")) for child in found]
+    assert _within_seconds(lambda: not any(map(_is_running, children)))
+    assert process.returncode != 0
+    assert not (folder / "started").exists()
 
 
 def test_a_driver_that_does_not_exist_is_named(folder: Path) -> None:
