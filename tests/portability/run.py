@@ -13,8 +13,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +34,9 @@ RUN_TIMEOUT = 120  # seconds for all vectors
 _WARNING = re.compile(r"\bwarn(ing)?s?\b", re.IGNORECASE)
 _OWN = "driver"  # the name of the one of --command
 _MAX_SHOWN = 20  # failed vectors of a driver
+_LOCK = threading.Lock()  # of the two below
+_RUNNING: set[subprocess.Popen[bytes]] = set()
+_ENDED = threading.Event()  # whether nothing may start any more
 _TABLE = re.compile(r"(?<=<!-- table -->\n).*(?=<!-- end of table -->)", re.DOTALL)
 
 
@@ -44,6 +49,7 @@ class Result:
     verdict: Verdict | None = None
     reason: str = ""
     missing: bool = False  # whether that reason is a missing toolchain
+    left_out: bool = False  # whether it is missing packages of Debian, which not every machine can have
     warnings: list[str] = field(default_factory=list[str])  # of the build
 
     @property
@@ -67,9 +73,41 @@ def find_drivers(names: Sequence[str] = ()) -> dict[str, Mapping[str, Any]]:
     }
 
 
+def try_drivers(drivers: Mapping[str, Mapping[str, Any]], vectors: Sequence[Vector], *, build: bool) -> list[Result]:
+    """Build and run drivers, two at a time; those of Maven in turn, because two must not write to one repository."""
+
+    def in_turn(names: Sequence[str]) -> list[Result]:
+        results: list[Result] = []
+        for name in names:
+            print(f"{name} …\n", end="", file=sys.stderr, flush=True)  # in one piece, beside another thread
+            results.append(try_driver(name, drivers[name], vectors, build=build))
+        return results
+
+    maven = [name for name, info in drivers.items() if "mvn" in info["tools"]]
+    others = [name for name in drivers if name not in maven]
+    with ThreadPoolExecutor(2) as threads:
+        try:
+            found = {result.name: result for results in threads.map(in_turn, (maven, others)) for result in results}
+        except BaseException:  # such as Ctrl-C, which only this thread gets
+            _end_all()
+            raise
+    return [found[name] for name in drivers]
+
+
+def _end_all() -> None:
+    """End everything that runs, and start nothing more."""
+    with _LOCK:
+        _ENDED.set()
+        for process in _RUNNING:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def try_driver(name: str, info: Mapping[str, Any], vectors: Sequence[Vector], *, build: bool = True) -> Result:
     """Build a driver, unless ``build`` is false, and run it."""
     result, folder = Result(name, info), HERE / name
+    if absent := _not_installed(info.get("debian", ())):
+        result.reason, result.left_out = f"left out, without Debian's {', '.join(absent)}", True
+        return result
     if missing := [tool for tool in info["tools"] if not shutil.which(tool, path=PATH)]:
         result.reason, result.missing = f"missing toolchain: {', '.join(missing)}", True
         return result
@@ -87,6 +125,16 @@ def try_driver(name: str, info: Mapping[str, Any], vectors: Sequence[Vector], *,
         result.warnings = list(dict.fromkeys(line.strip() for line in lines if _WARNING.search(line)))
     result.verdict = run_driver(info["run"], folder, select(vectors, facade=info.get("facade", False)), name)
     return result
+
+
+def _not_installed(packages: Sequence[str]) -> list[str]:
+    """Return those packages of Debian that are not installed; elsewhere, all."""
+    query = shutil.which("dpkg-query", path=PATH)
+    if not (packages and query):
+        return list(packages)
+    command = [query, "--show", "--showformat=${Package} ${db:Status-Status}\n", *packages]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    return [package for package in packages if f"{package} installed" not in shown]
 
 
 def select(vectors: Sequence[Vector], *, facade: bool) -> list[Vector]:
@@ -138,15 +186,19 @@ def _run(
     """
     program = str(folder / command[0]) if "/" in command[0] else shutil.which(command[0], path=PATH) or command[0]
     try:
-        process = subprocess.Popen(
-            [program, *command[1:]],
-            cwd=folder,
-            env={**os.environ, "PATH": PATH, **variables},
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT if calls is None else None,
-            start_new_session=True,  # so that what it starts ends with it
-        )
+        with _LOCK:
+            if _ENDED.is_set():
+                return -signal.SIGKILL
+            process = subprocess.Popen(
+                [program, *command[1:]],
+                cwd=folder,
+                env={**os.environ, "PATH": PATH, **variables},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT if calls is None else None,
+                start_new_session=True,  # so that what it starts ends with it
+            )
+            _RUNNING.add(process)
     except OSError as exc:
         print(f"{program}: {exc}", file=sys.stderr)
         return 127
@@ -155,9 +207,11 @@ def _run(
     except subprocess.TimeoutExpired:
         return _TIMED_OUT
     finally:
-        if process.poll() is None:  # also after Ctrl-C, which a session of its own does not get
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        with _LOCK:
+            _RUNNING.discard(process)
+            if process.poll() is None:  # also after Ctrl-C, which a session of its own does not get
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     return process.returncode
 
 
@@ -230,22 +284,20 @@ def main() -> int:
         verdict = run_driver(shlex.split(options.command), Path.cwd(), mine, _OWN)
         results.append(Result(_OWN, own, verdict))
     else:
-        for name, info in find_drivers(options.driver).items():
-            print(f"{name} …", file=sys.stderr, flush=True)
-            results.append(try_driver(name, info, vectors, build=not options.no_build))
+        results += try_drivers(find_drivers(options.driver), vectors, build=not options.no_build)
     for result in results:
         report(result)
     text = table(results)
     print(f"\n{text}")
     strict = os.environ.get("PORTABILITY") == "strict"
-    missing = [result for result in results if result.missing]
-    failed = [result for result in results if not result.ok and (strict or not result.missing)]
-    if options.page and not (failed or missing or options.driver or options.command):
+    skipped = [result for result in results if result.left_out or (result.missing and not strict)]
+    failed = [result for result in results if not result.ok and result not in skipped]
+    if options.page and not (failed or skipped or options.driver or options.command):
         write_table(text, options.page)
     counts = {
         "failed": sum(result.failures() for result in failed),
         "passed": sum(len(result.verdict.passed) for result in results if result.verdict),
-        "skipped": 0 if strict else len(missing),
+        "skipped": len(skipped),
     }
     summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     print(f"==== make portability: {summary or 'nothing ran'} in {time.monotonic() - began:.2f}s ====")

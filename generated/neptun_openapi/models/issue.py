@@ -16,8 +16,10 @@ class Issue:
     """One problem of a request.
 
     Attributes:
-        path (list[Any] | Unset): Where the problem is; the first item is the name of a field, any further one a key or
-            an index. Example: ['project_type'].
+        path (list[Any] | Unset): Where the problem is. The first item is the name of a field; each further one is a key
+            (a string) or an index
+            (an integer).
+             Example: ['project_type'].
         message (str | Unset): What is wrong there Example: Invalid enum value. Expected 'web-site' | 'web-service' |
             'web-app', received 'nope'.
     """

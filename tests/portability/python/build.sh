@@ -7,8 +7,9 @@ exec >&2
 python -m venv .build/venv
 .build/venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 rm -rf .build/neptun_client
-.build/venv/bin/openapi-generator-cli generate --generator-name python --input-spec ../../../openapi.yaml \
-    --output .build --additional-properties packageName=neptun_client,generateSourceCodeOnly=true
+JAVA_OPTS=-XX:TieredStopAtLevel=1 .build/venv/bin/openapi-generator-cli generate \
+    --generator-name python --input-spec ../../../openapi.yaml --output .build \
+    --additional-properties packageName=neptun_client,generateSourceCodeOnly=true
 cp driver.py .build
 sed -n '/^```{code-block} python$/,/^```$/{/^```/!p}' ../../../docs/languages/python.md > .build/example.py
 cd .build

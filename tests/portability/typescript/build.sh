@@ -8,6 +8,9 @@ mkdir -p .build
 cp package.json package-lock.json tsconfig.json driver.ts .build
 sed -n '/^```typescript$/,/^```$/{/^```/!p}' ../../../docs/languages/typescript.md > .build/example.ts
 cd .build
-npm ci --ignore-scripts --no-audit --no-fund --loglevel error
+if ! cmp -s package-lock.json node_modules/installed.json; then
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel error
+    cp package-lock.json node_modules/installed.json
+fi
 node_modules/.bin/openapi-typescript ../../../../openapi.yaml --output neptun.d.ts
 node_modules/.bin/tsc
