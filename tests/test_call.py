@@ -491,6 +491,7 @@ OPERATIONS: dict[str, Operation[Any]] = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.without_coverage
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 @given(data=st.data())

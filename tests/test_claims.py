@@ -131,6 +131,7 @@ def client_of(server: Respond, dialect: Dialect) -> NeptunClient:
 VALUES = st.sampled_from(("", "new", "a\0b", "web-app"))
 
 
+@pytest.mark.soak
 @settings(max_examples=500)
 @given(data=st.data())
 def test_no_claim_is_ever_wrong(data: st.DataObject) -> None:

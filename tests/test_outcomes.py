@@ -180,6 +180,7 @@ def test_every_status_and_exception_of_the_code_is_in_the_table() -> None:
     assert missing == []
 
 
+@pytest.mark.soak
 def exception_of(evidence: Evidence) -> Exception | None:
     if evidence.body != "none":
         return None

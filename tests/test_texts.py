@@ -585,6 +585,7 @@ def test_the_problems_of_a_400_are_listed_by_field(found: object, fields: dict[s
     assert fields_of({"statusCode": 400, "data": {"issues": found}}) == fields
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("body", [None, "text", [], {}, {"data": None}], ids=repr)
 def test_a_400_without_a_list_of_problems_has_no_fields(body: object) -> None:
     assert fields_of(body) == {}

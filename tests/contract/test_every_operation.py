@@ -28,6 +28,12 @@ COOKIE = "Fe26.2**a-session-cookie"
 OF_CHANGES = re.compile(r"applied|updat|creat|delet|same values|twice", re.IGNORECASE)
 
 
+@pytest.fixture(autouse=True)
+def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry at once."""
+    monkeypatch.setattr("random.uniform", lambda *_: 0.0)
+
+
 class Server:
     """A server that returns one response to every request, or loses it, and remembers what came in.
 

@@ -58,6 +58,7 @@ def outcome(client: NeptunClient) -> Project | NeptunError:
         return error
 
 
+@pytest.mark.soak
 @settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(right=st.sampled_from(RIGHT), changes=st.lists(CHANGES, min_size=1, max_size=4))
 def test_a_broken_response_gives_a_verified_resource_or_a_typed_error(
@@ -87,6 +88,7 @@ def test_any_bytes_at_all_give_a_typed_error(broken: tuple[Broken, NeptunClient]
 ANYTHING = st.integers() | st.floats() | st.text() | st.none() | st.booleans() | st.binary()
 
 
+@pytest.mark.soak
 @settings(max_examples=500, deadline=None)
 @given(
     cookie=st.text(max_size=30) | st.builds("neptun-session={}".format, st.text(max_size=30)) | ANYTHING,

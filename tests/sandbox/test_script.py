@@ -274,6 +274,7 @@ def test_a_deep_body_is_recorded(http: httpx.Client) -> None:
     assert [type(request["body"]) for request in http.get("/_sandbox/requests").json()] == [list, str]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("body", "times"), [("", 1_001), ("x" * 30_000_000, 3)], ids=["steps", "bodies"])
 def test_what_is_scripted_ahead_has_limits(body: str, times: int, http: httpx.Client) -> None:
     responses = [http.post("/_sandbox/respond", json={"body": body}) for _ in range(times)]
