@@ -62,7 +62,9 @@ class Checkout:
 
     def _compile(self) -> None:
         """Write bytecode that is used while the text is the same, and not only its size and second."""
-        done = self.run("-m", "compileall", "-qq", "--invalidation-mode=checked-hash", "generated", "neptun_sdk", "tests")
+        done = self.run(
+            "-m", "compileall", "-qq", "--invalidation-mode=checked-hash", "generated", "neptun_sdk", "tests"
+        )
         assert done.returncode == 0, done.stdout
 
     def close(self) -> None:
