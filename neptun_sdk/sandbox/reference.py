@@ -1,4 +1,4 @@
-"""The HTTP reference, written from ``openapi.yaml``: as Markdown, and as one page of HTML that needs nothing else."""
+"""The HTTP reference, written from ``openapi.yaml``: as Markdown, and as one self-contained page of HTML."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def markdown(document: Node, *, base_url: str | None = None, session_cookie: str
 
 
 def page(document: Node, *, base_url: str, session_cookie: str, note: str = "") -> str:
-    """Return the same as a page of HTML without scripts and without anything to fetch.
+    """Return the reference as a page of HTML without scripts or external files.
 
     Args:
         document: As for `markdown`.
@@ -53,7 +53,7 @@ def page(document: Node, *, base_url: str, session_cookie: str, note: str = "") 
                 words = html.escape(inline.content.replace("`", ""))
                 links.append(f'<li class="{token.tag}"><a href="#s{number}">{words}</a></li>')
         elif token.type == "fence":
-            token.attrJoin("tabindex", "0")  # so that a block which scrolls can be scrolled from the keyboard
+            token.attrJoin("tabindex", "0")  # a block that scrolls can be scrolled from the keyboard
     template = Template(Path(__file__).with_name("reference.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=html.escape(title.removeprefix("# ")),
@@ -93,7 +93,7 @@ class _Reference:
         parameters = [self._resolve(each) for each in (*item.get("parameters", ()), *operation.get("parameters", ()))]
         if parameters:
             yield from ("### Parameters", "")
-            # What is said of a parameter stands beside its schema; of a field, in it.
+            # The description of a parameter is beside its schema; that of a field is in it.
             yield from _table((f"`{each['name']}`, {each['in']}", {**each["schema"], **each}) for each in parameters)
         media_type, content = self._content(operation.get("requestBody", {}))
         body: Any = None
@@ -124,14 +124,14 @@ class _Reference:
         if int(status) < 400:
             yield from _table(self._fields(schema))
         elif "statusCode" in schema.get("properties", {}) and not {"example", "examples"} & content.keys():
-            # The contract has one schema for its errors, so what stands in it is about some other status.
+            # All errors share one schema: its example may belong to another status.
             examples = [("", self._error(int(status), response["description"], fields))]
         for summary, example in examples:
             yield from (f"{summary}:", "") if summary else ()
             yield from _fence("json", json.dumps(example, indent=2, ensure_ascii=False))
 
     def _error(self, status: int, description: str, fields: Node) -> dict[str, Any]:
-        """Return an error body; a 400 names a field with a value that the server does not know."""
+        """Return an error body; a 400 names a field with an unknown value."""
         error: dict[str, Any] = {"statusCode": status, "message": description}
         known = {name: self._resolve(each).get("x-extensible-enum", []) for name, each in fields.items()}
         name = next((name for name, values in known.items() if values), None)
@@ -146,13 +146,13 @@ class _Reference:
         yield from _table(self._fields(error))
 
     def _content(self, node: Node) -> tuple[str, Node]:
-        """Return the media type of a body, and what the contract says of it; of several types the first JSON."""
+        """Return the media type of a body and its part of the contract; of several types, the first JSON."""
         content: Mapping[str, Node] = self._resolve(node).get("content", {})
         found = sorted(content.items(), key=lambda item: not is_json(item[0]))
         return found[0] if found and "schema" in found[0][1] else (JSON, {})
 
     def _examples(self, content: Node) -> list[tuple[str, Any]]:
-        """Return the examples of a body with their summaries; one that is made from the schema if there are none."""
+        """Return the examples of a body with their summaries; without any, one made from the schema."""
         if "example" in content:
             return [("", content["example"])]
         found: Mapping[str, Node] = content.get("examples", {})
@@ -196,17 +196,17 @@ class _Reference:
 
 
 def _snake(name: str) -> str:
-    """Return the name that Python has for an operation or a parameter."""
+    """Return the Python name of an operation or a parameter."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|-", "_", name).lower()
 
 
 def _literal(value: object) -> str:
-    """Return a value as Python writes it, a text in double quotes."""
+    """Return a value as a Python literal, a text in double quotes."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _table(rows: Iterable[tuple[str, Node]]) -> Iterator[str]:
-    """Yield a table of names with their schemas, which say too whether each is required."""
+    """Yield a table of names and their schemas, which include whether each is required."""
     yield from ("| name | type | what it is |", "|---|---|---|")
     for name, node in rows:
         yield "| " + " | ".join(_cell(each) for each in (name, _type(node), _meaning(node))) + " |"

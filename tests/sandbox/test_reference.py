@@ -137,7 +137,7 @@ def test_to_a_client_of_the_api_it_is_not_there(method: str, path: str, headers:
     assert httpx.request(method, f"{neptun.base_url}{path}", headers=headers).status_code in (404, 405)
 
 
-@pytest.mark.parametrize(("dialect", "words"), [("documented", "work as they stand"), ("deployed", "main_language")])
+@pytest.mark.parametrize(("dialect", "words"), [("documented", "work without an edit"), ("deployed", "main_language")])
 def test_it_says_which_dialect_it_is(dialect: Dialect, words: str) -> None:
     with Sandbox(dialect) as neptun:
         assert words in open_page(neptun).text
