@@ -102,17 +102,28 @@ class _Reference:
             yield from ("### Request body", "", f"`{media_type}`. {_line(schema.get('description', ''))}", "")
             yield from _table(self._fields(schema))
             (_, body), *_ = self._examples(content)
-        yield from ("### Request", "")
         needed = [each for each in read_parameters(parameters, self._document) if each.required]
+        # docs/conf.py shows the blocks of this section side by side, and those that begin with "With" as tabs.
+        yield from ("### Example", "", "With curl:", "")
         yield from _fence("bash", self._curl(method, path, needed, media_type, body))
-        yield from ("The same in Python:", "")
+        yield from ("With the Python SDK:", "")
         yield from _fence("python", self._python(operation["operationId"], needed, body))
+        yield from ("With JavaScript in Node:", "")
+        yield from _fence("javascript", self._javascript(method, path, needed, media_type, body))
+        responses: Mapping[str, Node] = {status: self._resolve(each) for status, each in operation["responses"].items()}
+        example = next(
+            (status for status in responses if int(status) < 400 and self._content(responses[status])[1]), ""
+        )
+        if example:
+            (_, value), *_ = self._examples(self._content(responses[example])[1])
+            yield from (f"The response, with status {example}:", "")
+            yield from _fence("json", json.dumps(value, indent=2, ensure_ascii=False))
         yield from ("### Responses", "")
         fields: Node = self._resolve(content["schema"]).get("properties", {}) if content else {}
-        for status, response in operation["responses"].items():
-            yield from self._response(status, self._resolve(response), fields)
+        for status, response in responses.items():
+            yield from self._response(status, response, fields, is_example=status == example)
 
-    def _response(self, status: str, response: Node, fields: Node) -> Iterator[str]:
+    def _response(self, status: str, response: Node, fields: Node, *, is_example: bool) -> Iterator[str]:
         yield from (f"#### {status}: {_line(response['description'])}", "")
         media_type, content = self._content(response)
         if not content:
@@ -126,7 +137,7 @@ class _Reference:
         elif "statusCode" in schema.get("properties", {}) and not {"example", "examples"} & content.keys():
             # All errors share one schema: its example may belong to another status.
             examples = [("", self._error(int(status), response["description"], fields))]
-        for summary, example in examples:
+        for summary, example in examples[is_example:]:
             yield from (f"{summary}:", "") if summary else ()
             yield from _fence("json", json.dumps(example, indent=2, ensure_ascii=False))
 
@@ -170,18 +181,35 @@ class _Reference:
             yield from self._fields(items, f"{prefix}{name}[].")
 
     def _curl(self, method: str, path: str, needed: list[Parameter], media_type: str, body: Any) -> str:
-        for each in needed:
-            path = path.replace(f"{{{each.name}}}", quote(str(each.sample), safe=""))
-        query = urlencode({each.name: each.sample for each in needed if each.place == "query"})
-        lines = [f"curl -X {method} '{self._base_url}{path}{'?' if query else ''}{query}'", f"-H 'Accept: {JSON}'"]
-        if body is not None:
-            lines.append(f"-H 'Content-Type: {media_type}'")
-        lines += [f"-H '{each.name}: {each.sample}'" for each in needed if each.place == "header"]
-        lines.append(f"-H 'Cookie: {COOKIE_NAME}={self._session_cookie}'")
+        headers = self._headers(needed, media_type, body)
+        lines = [f"curl -X {method} '{self._url(path, needed)}'"]
+        lines += [f"-H '{name}: {value}'" for name, value in headers.items()]
         if body is not None:
             data = textwrap.indent(json.dumps(body, indent=2, ensure_ascii=False), "  ").lstrip()
             lines.append("-d '{}'".format(data.replace("'", "'\\''")))
         return " \\\n  ".join(lines)
+
+    def _javascript(self, method: str, path: str, needed: list[Parameter], media_type: str, body: Any) -> str:
+        headers = json.dumps(self._headers(needed, media_type, body), indent=2, ensure_ascii=False)
+        options = [f"method: {_literal(method)}", f"headers: {headers}", f"redirect: {_literal('manual')}"]
+        if body is not None:
+            options.append(f"body: JSON.stringify({json.dumps(body, indent=2, ensure_ascii=False)})")
+        listed = textwrap.indent("".join(f"{option},\n" for option in options), "  ")
+        call = f"const response = await fetch({_literal(self._url(path, needed))}, {{\n{listed}}});"
+        return f"{call}\nconsole.log(response.status, await response.text());"
+
+    def _url(self, path: str, needed: list[Parameter]) -> str:
+        for each in needed:
+            path = path.replace(f"{{{each.name}}}", quote(str(each.sample), safe=""))
+        query = urlencode({each.name: each.sample for each in needed if each.place == "query"})
+        return f"{self._base_url}{path}{'?' if query else ''}{query}"
+
+    def _headers(self, needed: list[Parameter], media_type: str, body: Any) -> dict[str, str]:
+        headers = {"Accept": JSON}
+        if body is not None:
+            headers["Content-Type"] = media_type
+        headers |= {each.name: str(each.sample) for each in needed if each.place == "header"}
+        return {**headers, "Cookie": f"{COOKIE_NAME}={self._session_cookie}"}
 
     def _python(self, operation_id: str, needed: list[Parameter], body: dict[str, Any] | None) -> str:
         arguments = [_literal(each.sample) for each in needed if each.place == "path" and each.name != USER_ID]
@@ -226,7 +254,8 @@ def _meaning(node: Node) -> str:
     parts = [str(node.get("description", ""))]
     if node.get("minimum") is not None:
         parts.append(f"At least {node['minimum']}")
-    if values := node.get("x-extensible-enum"):
+    values = node.get("x-extensible-enum")
+    if values and "Known: " not in parts[0]:
         parts.append(f"Known values: {', '.join(f'`{value}`' for value in values)}")
     if "example" in node and not values:
         example = node["example"]

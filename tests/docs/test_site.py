@@ -258,6 +258,22 @@ def test_both_operations_are_visible_in_the_http_reference(visit: Visit) -> None
         assert page.get_by_text(body).first.is_visible()
 
 
+def test_an_example_of_the_http_reference_has_tabs_and_its_response_beside_them(visit: Visit) -> None:
+    """The language that a reader chooses in one example is shown in all."""
+    page = visit.open("reference/http.html")
+    examples = page.locator(".example").all()
+    assert len(examples) == len(load_operations())
+    for example in examples:
+        request, response = example.locator(".sd-tab-set").bounding_box(), example.locator(".response").bounding_box()
+        assert request is not None
+        assert response is not None
+        assert request["x"] + request["width"] <= response["x"]
+    examples[0].get_by_text("Python SDK").click()
+    for example in examples:
+        assert example.get_by_text("NeptunClient").first.is_visible()
+        assert example.get_by_text("curl -X").first.is_hidden()
+
+
 def test_the_page_of_the_sandbox_is_as_good(browser: Browser) -> None:
     """At ``/`` of its port, without leaving a trace in the requests that a test reads."""
     with Sandbox() as neptun:
