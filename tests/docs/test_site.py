@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urldefrag, urljoin
 
 import pytest
@@ -246,6 +247,18 @@ def test_search_works_in_a_page_that_was_opened_as_a_file(browser: Browser, buil
         page.wait_for_function("document.querySelector('#search-results p')?.textContent.startsWith('Search finished')")
         assert page.locator("#search-results li a").count() > 5
         assert (visit.found.errors, visit.found.elsewhere) == ([], [])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_name_of_a_module_in_code_is_not_underlined_like_a_link(
+    scheme: Literal["light", "dark"], visit: Visit
+) -> None:
+    page = visit.open("tasks/endpoint.html")
+    page.emulate_media(color_scheme=scheme)
+    lines = page.locator("div.highlight .nn").evaluate_all(
+        "all => all.map(e => getComputedStyle(e).textDecorationLine)"
+    )
+    assert set(lines) == {"none"}
 
 
 def test_both_operations_are_visible_in_the_http_reference(visit: Visit) -> None:
