@@ -3,7 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-contract sandbox generate check-generated pages record check-server lint-spec lint types prose check
-.PHONY: record-bulk spec-diff api-diff api-snapshot release portability languages mutation bench bench-quick profile docs docs-serve
+.PHONY: record-bulk changes release portability languages mutation bench bench-quick profile docs docs-serve
 .PHONY: matrix lock build contract clean
 
 VENV := .venv
@@ -59,22 +59,24 @@ lint-spec: $(VENV)/.check $(VENV)/.node ## lint openapi.yaml: a validator, Spect
 check-generated: $(VENV)/.generate ## fail if generated/ is not what openapi.yaml gives
 	@$(BIN)/python scripts/generate.py --check
 
-spec-diff: $(VENV)/.check $(VENV)/.node $(VENV)/.oasdiff ## what changed in openapi.yaml since the release
-	@$(BIN)/python scripts/spec_diff.py --check-version api/released.yaml openapi.yaml
+# Both run, whether or not the first one fails.
+DIFFS = echo "The Python interface since the last release:"; \
+	$(BIN)/python scripts/api_diff.py --check-version interfaces/released.txt interfaces/python.txt; status=$$?; \
+	echo "The contract since the last release:"; \
+	$(BIN)/python scripts/spec_diff.py --check-version interfaces/released.yaml openapi.yaml && exit $$status
 
-api-diff: $(VENV)/.check ## the same for the Python interface
-	@$(BIN)/python scripts/api_snapshot.py --check
-	@$(BIN)/python scripts/api_diff.py --check-version api/released.txt api/python.txt
-
-api-snapshot: $(VENV)/.check ## write api/python.txt from the code
+changes: $(VENV)/.check $(VENV)/.node $(VENV)/.oasdiff ## both interfaces since the release: whom changes break
 	@$(BIN)/python scripts/api_snapshot.py
+	@$(DIFFS)
 
 prose: $(VENV)/.check $(VENV)/.vale ## lint the words of pages, docstrings and help texts
 	@mkdir -p docs/_build/help
 	@for each in neptun-bulk neptun-sandbox; do COLUMNS=1000 $(BIN)/$$each --help >docs/_build/help/$$each.md || exit 1; done
-	$(BIN)/vale --output=line *.md docs neptun_sdk
+	$(BIN)/vale --output=line *.md docs interfaces/*.md neptun_sdk
 
-check: lint types prose lint-spec check-generated spec-diff api-diff ## every static check
+check: lint types prose lint-spec check-generated $(VENV)/.oasdiff ## every static check
+	@$(BIN)/python scripts/api_snapshot.py --check
+	@$(DIFFS)
 
 portability: $(VENV)/.test ## clients of other languages, through the vectors
 	@$(BIN)/python tests/portability/run.py --page docs/portability.md
@@ -177,7 +179,7 @@ $(VENV)/.vale: $(VENV)/.python Makefile
 	@if GOBIN="$(CURDIR)/$(BIN)" go install $(VALE); then touch $@; \
 	else echo "vale is not built, because Go is missing or failed: prose cannot lint the words" >&2; exit 1; fi
 
-# Without Go there is no oasdiff: spec-diff then fails and says so, and its tests are skipped.
+# Without Go there is no oasdiff: `make changes` then fails and says so, and its tests are skipped.
 $(VENV)/.oasdiff: $(VENV)/.python Makefile
 	@if GOBIN="$(CURDIR)/$(BIN)" go install $(OASDIFF); then touch $@; \
-	else echo "oasdiff is not built, because Go is missing or failed: spec-diff cannot compare contracts" >&2; fi
+	else echo "oasdiff is not built, because Go is missing or failed: make changes cannot compare contracts" >&2; fi

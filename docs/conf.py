@@ -27,7 +27,8 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 project = "neptun-sdk"
 release = neptun_sdk.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx.ext.napoleon", "sphinx_copybutton"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx.ext.napoleon"]
+extensions += ["sphinx_copybutton", "sphinx_design"]
 exclude_patterns = ["_build"]
 nitpicky = True
 default_role = "py:obj"  # what stands in single backticks in a docstring
@@ -98,11 +99,30 @@ def directive(name: str) -> str:
     return f"```{{eval-rst}}\n.. py:currentmodule:: neptun_sdk\n\n{text}```\n"
 
 
+EXAMPLE = re.compile(r"(?<=^### Example\n\n).*?(?=^### )", re.DOTALL | re.MULTILINE)
+CAPTIONED = re.compile(r"^([^\n]+):\n\n(```\w+\n.*?^```)$", re.DOTALL | re.MULTILINE)
+
+
+def side_by_side(example: re.Match[str]) -> str:
+    """Return the site's version of an example: a tab for each language, and the response beside them."""
+    tabs, rest = "", ""
+    for caption, code in CAPTIONED.findall(example[0]):
+        language = caption.removeprefix("With ").removeprefix("the ")
+        if caption.startswith("With "):
+            tabs += f":::{{tab-item}} {language}\n:sync: {language}\n\n{code}\n:::\n"
+        else:
+            rest += f":::{{div}} response\n{caption}:\n\n{code}\n:::\n"
+    columns = f"::::{{tab-set}}\n:sync-group: language\n\n{tabs}::::\n{rest}"
+    return f"::::::{{div}} example\n:::::{{div}} example-columns\n{columns}:::::\n::::::\n\n"
+
+
 def replaced(block: re.Match[str]) -> str:
     """Return the site's version of a block of Markdown."""
     name = block[2]
     if name == "tree":
         return write_pages.tree(lambda error: f"{{py:exc}}`~neptun_sdk.{error.__name__}`")
+    if name == "HTTP reference":
+        return EXAMPLE.sub(side_by_side, block[0])
     return directive(name) if name == "types" or name.startswith("neptun_sdk.") else block[0]
 
 

@@ -82,10 +82,10 @@ def read(path: Path) -> tuple[str, str]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as exc:
-        sys.exit(f"api-diff: {path} cannot be read ({exc.strerror}); `make api-snapshot` writes one.")
+        sys.exit(f"api-diff: {path} cannot be read ({exc.strerror}); `make changes` writes one.")
     found = re.match(r"# The public Python interface of neptun-sdk (\S+),", text)
     if not found:
-        sys.exit(f"api-diff: {path} is no snapshot of the Python interface; `make api-snapshot` writes one.")
+        sys.exit(f"api-diff: {path} is no snapshot of the Python interface; `make changes` writes one.")
     try:
         parse(found[1])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Write api/python.txt: every public name of the Python interface, with its full signature and types.
+"""Write interfaces/python.txt: every public name of the Python interface, with its full signature and types.
 
 It is Python in form, so that a reviewer reads its diff, and griffe and ``api_diff.py`` read the whole.
 """
@@ -17,12 +17,12 @@ import griffe
 from api_packaging import packaging
 
 ROOT = Path(__file__).resolve().parent.parent
-SNAPSHOT = ROOT / "api" / "python.txt"
+SNAPSHOT = ROOT / "interfaces" / "python.txt"
 # Stands before what an installation sees.
 PACKAGING = "pyproject.toml"
 # Stands before the classes that signatures and bases mention, although nothing exports them.
 NOT_EXPORTED = "# not exported, but mentioned above"
-HEADER = "# The public Python interface of neptun-sdk {}, written by `make api-snapshot`."
+HEADER = "# The public Python interface of neptun-sdk {}, written by `make changes`."
 _POSITIONAL_ONLY, _KEYWORD_ONLY = griffe.ParameterKind.positional_only, griffe.ParameterKind.keyword_only
 _STARS = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
 
@@ -205,7 +205,7 @@ def main() -> None:
     if written != text:
         lines = (written.splitlines(), text.splitlines())
         print(*difflib.unified_diff(*lines, path, "the code", lineterm=""), sep="\n")
-        sys.exit(f"api-diff: {path} is not what the code says; run `make api-snapshot` and commit the result.")
+        sys.exit(f"api-diff: {path} is not what the code says; run `make changes` and commit the result.")
 
 
 if __name__ == "__main__":

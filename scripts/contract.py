@@ -23,7 +23,7 @@ import yaml
 from changes import Change
 
 ROOT = Path(__file__).resolve().parent.parent
-SPEC, CHANGELOG = Path("openapi.yaml"), Path("api/CHANGELOG.md")
+SPEC, CHANGELOG = Path("openapi.yaml"), Path("interfaces/CHANGELOG.md")
 PORTABILITY = Path("tests/portability")
 RUNNER = ("README.md", "judge.py", "replay.py", "run.py")
 

@@ -10,11 +10,11 @@ from neptun_sdk import AuthenticationError, NeptunClient, NeptunError, NotFoundE
 from neptun_sdk.sandbox import Sandbox
 
 NEXT_STEPS = (
-    "Your first call:     docs/start.md (make docs-serve shows the site)",
-    "A Neptun to try:     make sandbox, and open the address that it prints",
-    "Your own service:    docs/tasks/endpoint.md",
+    "1. Make your first call: docs/start.md (or make docs-serve, for the site)",
+    "2. Try the HTTP API: make sandbox, and open the address that it prints",
+    "3. Build it into your service: docs/tasks/endpoint.md",
 )
-COLOURS = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+COLORS = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
             f'client.update_project({neptun.project_id}, name="Updated Project Name", programming_language="python")'
         )
         after = client.update_project(neptun.project_id, name="Updated Project Name", programming_language="python")
-        side_by_side(before, after)
+        show_changes(before, after)
         must(after.name == "Updated Project Name" and after.programming_language == "python")
         must(after.description == before.description and after.updated_at > before.updated_at)
 
@@ -42,11 +42,11 @@ def main() -> None:
         now = client.update_project_import(
             neptun.project_id, neptun.import_id, title="Updated GitHub Import", source_path="octocat/hello-world"
         )
-        side_by_side(was, now)
+        show_changes(was, now)
         must(now.title == "Updated GitHub Import" and now.source_path == "octocat/hello-world")
         must(now.description == was.description and now.updated_at > was.updated_at)
 
-        heading("A project that does not exist")
+        heading("A project that does not exist:")
         try:
             client.update_project(999, name="Nobody's")
         except NotFoundError as error:
@@ -54,7 +54,7 @@ def main() -> None:
         else:
             must(False)
 
-        heading("A session that is not valid")
+        heading("A session that is not valid:")
         try:
             client.with_session("an-expired-session", neptun.user_id).update_project(neptun.project_id, name="Mine")
         except AuthenticationError as error:
@@ -62,21 +62,23 @@ def main() -> None:
         else:
             must(False)
     print(f"\n{paint('32', 'Both updates were applied, and both mistakes were explained.')}")
-    print()
-    print(*NEXT_STEPS, sep="\n")
+    heading("Next steps:")
+    print(*(f"  {step}" for step in NEXT_STEPS), sep="\n")
 
 
-def side_by_side(before: Project | ProjectImport, after: Project | ProjectImport) -> None:
-    print(f"  {'':20} {'before':28} after")
-    new = dataclasses.asdict(after)
-    for name, old in dataclasses.asdict(before).items():
-        if name != "extra":
-            row = f"{name:20} {cell(old):28} {cell(new[name])}"
-            print(f"  {row}" if old == new[name] else paint("33", f"* {row}"))
+def show_changes(before: Project | ProjectImport, after: Project | ProjectImport) -> None:
+    """Show the fields that changed, and name the others."""
+    old, new = dataclasses.asdict(before), dataclasses.asdict(after)
+    changed = [name for name in old if old[name] != new[name]]
+    for name in changed:
+        print(f"  {name:20}  {cell(old[name])} → {paint('32', cell(new[name]))}")
+    rest = ", ".join(name for name in old if name not in (*changed, "extra"))
+    lines = textwrap.wrap(f"unchanged: {rest}", 78, initial_indent="  ", subsequent_indent="    ")
+    print(*(paint("2", line) for line in lines), sep="\n")
 
 
 def cell(value: object) -> str:
-    text = value.isoformat(" ", "seconds") if isinstance(value, datetime) else str(value)
+    text = f"{value:%H:%M:%S.%f}"[:-3] if isinstance(value, datetime) else str(value)
     return textwrap.shorten(text, 28, placeholder="…")
 
 
@@ -91,7 +93,7 @@ def heading(text: str) -> None:
 
 
 def paint(code: str, text: str) -> str:
-    return f"\033[{code}m{text}\033[0m" if COLOURS else text
+    return f"\033[{code}m{text}\033[0m" if COLORS else text
 
 
 def must(happened: bool) -> None:

@@ -31,16 +31,16 @@ from changes import Change, at_least, highest, is_enough, parse
 ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
 VERSION_FILE = ROOT / "neptun_sdk" / "_version.py"
-SPEC, RELEASED_SPEC = ROOT / "openapi.yaml", ROOT / "api" / "released.yaml"
-SNAPSHOT, RELEASED_SNAPSHOT = ROOT / "api" / "python.txt", ROOT / "api" / "released.txt"
-CONTRACTS, CONTRACT_CHANGES = ROOT / "api" / "contracts.txt", ROOT / contract.CHANGELOG
+SPEC, RELEASED_SPEC = ROOT / "openapi.yaml", ROOT / "interfaces" / "released.yaml"
+SNAPSHOT, RELEASED_SNAPSHOT = ROOT / "interfaces" / "python.txt", ROOT / "interfaces" / "released.txt"
+CONTRACTS, CONTRACT_CHANGES = ROOT / "interfaces" / "contracts.txt", ROOT / contract.CHANGELOG
 # How long the CHANGELOG may have been written before the release.
 MAX_AGE = timedelta(days=7)
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 # Marks every process of this release, whichever session it has.
 MARK = f"NEPTUN_RELEASE={secrets.token_hex(16)}"
 GRACE = 10.0  # seconds for the processes of a step to end by themselves
-CHANGED = ("neptun_sdk/_version.py", "neptun_sdk/_contract.py", "openapi.yaml", "generated", "api")
+CHANGED = ("neptun_sdk/_version.py", "neptun_sdk/_contract.py", "openapi.yaml", "generated", "interfaces")
 
 # What a fresh installation must be able to do; it prints what the release then compares.
 CALL = """
@@ -220,11 +220,11 @@ def _write_versions(version: str, now: str, of_contract: list[Change]) -> None:
     _write(SPEC, _with_version(now))
     _run("make generate must work", sys.executable, str(ROOT / "scripts" / "generate.py"))
     before = SNAPSHOT.read_text(encoding="utf-8").splitlines()[1:]
-    _run("make api-snapshot must work", sys.executable, str(ROOT / "scripts" / "api_snapshot.py"))
+    _run("make changes must work", sys.executable, str(ROOT / "scripts" / "api_snapshot.py"))
     if _git("status", "--porcelain", "--", "generated"):
         raise Refused("generated/ is not what openapi.yaml gives; run `make generate` and commit the result.")
     if before != SNAPSHOT.read_text(encoding="utf-8").splitlines()[1:]:
-        raise Refused("api/python.txt is not what the code says; run `make api-snapshot` and commit the result.")
+        raise Refused("interfaces/python.txt is not what the code says; run `make changes` and commit the result.")
     changes = CONTRACT_CHANGES.read_text(encoding="utf-8")
     _write(CONTRACT_CHANGES, contract.with_section(changes, now, of_contract))
     lines = dict.fromkeys([*CONTRACTS.read_text(encoding="utf-8").splitlines(), " ".join(contract.identity(SPEC))])

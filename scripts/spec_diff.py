@@ -211,7 +211,7 @@ def _tool(name: str) -> str:
     found = shutil.which(name, path=str(BIN))
     if not found:
         need = " It is built with Go, which is not installed." if name == "oasdiff" and not shutil.which("go") else ""
-        sys.exit(f"spec-diff: {name} is not in {BIN}; run `make spec-diff`, which installs it.{need}")
+        sys.exit(f"spec-diff: {name} is not in {BIN}; run `make changes`, which installs it.{need}")
     return found
 
 

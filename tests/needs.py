@@ -73,6 +73,7 @@ NEEDS = {
         (_ROOT / ".venv/lib/scalar/standalone.js").is_file(), "the contract as vendors show it", "make test"
     ),
     "Vale": _command("vale", path=_SCRIPTS, tests="the rules for words", hint="install Go, then make prose"),
+    "Node": _command("node", path=_SCRIPTS, tests="the JavaScript of the HTTP reference", hint="make test"),
     "bash": _command("bash", tests="the shell blocks of the site", hint="apt install bash"),
     "curl": _command("curl", tests="the curl lines of the site and the sandbox", hint="apt install curl"),
     "git": _command("git", tests="releases, and the files of a checkout", hint="apt install git"),

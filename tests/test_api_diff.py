@@ -1,4 +1,4 @@
-"""``make api-diff`` tells changes of the Python interface that break somebody from those that do not."""
+"""``make changes`` tells changes of the Python interface that break somebody from those that do not."""
 
 import re
 import shutil
@@ -773,14 +773,14 @@ def test_a_file_that_is_no_snapshot_is_refused(text: str | None, tmp_path: Path)
         path.write_text(text, encoding="utf-8")
     done = run(path, path)
     assert done.returncode == 1
-    expected = rf"api-diff: {re.escape(str(path))} .*; `make api-snapshot` writes one\.\n"
+    expected = rf"api-diff: {re.escape(str(path))} .*; `make changes` writes one\.\n"
     assert re.fullmatch(expected, done.stderr), done.stderr
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what the snapshot is made from, and of the snapshot."""
-    for folder in ("scripts", "neptun_sdk", "generated", "api"):
+    for folder in ("scripts", "neptun_sdk", "generated", "interfaces"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pytest_neptun.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
@@ -804,6 +804,6 @@ def test_a_snapshot_that_is_not_up_to_date_is_found_out_with_a_diff(checkout: Pa
     done = snapshot_script(checkout, "--check")
     assert done.returncode == 1
     assert "-        timeout: float = 30.0,\n+        timeout: float = 5,\n" in done.stdout
-    assert "run `make api-snapshot` and commit the result" in done.stderr
-    assert snapshot_script(checkout).stdout == "wrote api/python.txt\n"
+    assert "run `make changes` and commit the result" in done.stderr
+    assert snapshot_script(checkout).stdout == "wrote interfaces/python.txt\n"
     assert snapshot_script(checkout, "--check").returncode == 0

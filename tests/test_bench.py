@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -97,6 +98,24 @@ def test_markdown_has_a_line_for_each_contender() -> None:
     assert "|  | the published example | 15,900 µs | 53.000 | 53.000 to 53.000 |  |" in lines
     assert any(line.endswith("| at least 0.9: **missed** |") for line in lines)
     assert any("| **neptun-sdk** | 7.40 MiB | | | at most 100 MiB: met |" in line for line in lines)
+
+
+def test_the_table_beside_the_plot_compares_httpx_with_the_sdk() -> None:
+    """The plot on a phone and this table show the same few subjects; the long table has all."""
+    lines = report.markdown(ROWS).splitlines()
+    summary = lines[lines.index("| median | bare httpx | neptun-sdk |") :]
+    assert summary[2:4] == ["| one update | 300 µs | 270 µs |", ""]
+
+
+@pytest.mark.needs("matplotlib")
+def test_plot_has_a_dark_color_for_each_of_its_colors(tmp_path: Path) -> None:
+    from bench.plot import DARK, plot
+
+    plot(ROWS, tmp_path / "plot.svg")
+    style, drawing = (tmp_path / "plot.svg").read_text(encoding="utf-8").split("</style>")
+    colors = set(re.findall(r"(?:fill|stroke): (#\w+)", drawing))
+    assert colors == set(DARK)
+    assert all(f"{dark} !important" in style for dark in DARK.values())
 
 
 @pytest.mark.needs("matplotlib")

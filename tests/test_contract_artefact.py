@@ -91,16 +91,16 @@ def test_a_section_that_a_person_wrote_stays() -> None:
 
 
 def test_a_version_without_a_section_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "api").mkdir()
-    (tmp_path / "api" / "CHANGELOG.md").write_text("# Changes\n", encoding="utf-8")
+    (tmp_path / "interfaces").mkdir()
+    (tmp_path / "interfaces" / "CHANGELOG.md").write_text("# Changes\n", encoding="utf-8")
     shutil.copy(ROOT / "openapi.yaml", tmp_path)
     with pytest.raises(
-        SystemExit, match=r"contract: api/CHANGELOG\.md has no section `## 1\.\S+ - .*`; write what changed"
+        SystemExit, match=r"contract: interfaces/CHANGELOG\.md has no section `## 1\.\S+ - .*`; write what changed"
     ):
         contract.build(tmp_path, tmp_path)
 
 
 def test_the_digest_of_each_version_is_kept() -> None:
     """A version is one text for ever: the released one is that of the list."""
-    released = " ".join(contract.identity(ROOT / "api" / "released.yaml"))
-    assert released in (ROOT / "api" / "contracts.txt").read_text(encoding="utf-8").splitlines()
+    released = " ".join(contract.identity(ROOT / "interfaces" / "released.yaml"))
+    assert released in (ROOT / "interfaces" / "contracts.txt").read_text(encoding="utf-8").splitlines()

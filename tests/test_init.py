@@ -129,7 +129,7 @@ def test_the_contract_is_named_by_its_version_and_hash() -> None:
 def test_the_contract_has_the_same_hash_in_every_checkout() -> None:
     """Also in one on Windows, where git may be set to write CRLF."""
     assert b"\r" not in (ROOT / "openapi.yaml").read_bytes()
-    files = ["openapi.yaml", "api/released.yaml", "api/released.txt", "api/python.txt"]
+    files = ["openapi.yaml", "interfaces/released.yaml", "interfaces/released.txt", "interfaces/python.txt"]
     command = ["git", "-C", str(ROOT), "check-attr", "eol", "--", *files]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert found.splitlines() == [f"{file}: eol: lf" for file in files]

@@ -107,9 +107,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec.write_text(text, encoding="utf-8")
     clone.write("generate")
     clone.write("api_snapshot")
-    shutil.copy(folder / "api" / "python.txt", folder / "api" / "released.txt")
-    shutil.copy(spec, folder / "api" / "released.yaml")
-    (folder / "api" / "contracts.txt").write_text(f"1.0.0 {sha256(spec)}\n", encoding="utf-8")
+    shutil.copy(folder / "interfaces" / "python.txt", folder / "interfaces" / "released.txt")
+    shutil.copy(spec, folder / "interfaces" / "released.yaml")
+    (folder / "interfaces" / "contracts.txt").write_text(f"1.0.0 {sha256(spec)}\n", encoding="utf-8")
     clone.git("init", "--quiet", "--initial-branch=main")
     clone.commit()
     clone.git("tag", "v0.1.0")
@@ -152,7 +152,7 @@ def break_the_contract(clone: Clone) -> None:
 
 def release_elsewhere(clone: Clone, kind: str, name: str) -> None:
     """The contract changes here, and its next version has been released from another branch."""
-    contracts = clone.folder / "api" / "contracts.txt"
+    contracts = clone.folder / "interfaces" / "contracts.txt"
     clone.git("checkout", "--quiet", "-b", "other")
     contracts.write_text(f"{contracts.read_text(encoding='utf-8')}2.0.0 {'0' * 64}\n", encoding="utf-8")
     clone.commit()
@@ -163,7 +163,7 @@ def release_elsewhere(clone: Clone, kind: str, name: str) -> None:
 
 
 def forget_what_was_released(clone: Clone) -> None:
-    clone.git("rm", "--quiet", "api/released.txt")
+    clone.git("rm", "--quiet", "interfaces/released.txt")
     clone.commit()
 
 
@@ -227,11 +227,11 @@ MISTAKES = {
     ),
     "a contract that was released with other bytes, in a tag": Mistake(
         lambda clone: release_elsewhere(clone, "tag", "v9"),
-        r"contract 2\.0\.0 was released with other bytes, as api/contracts\.txt of refs/tags/v9 says; raise info",
+        r"contract 2\.0\.0 was released with other bytes, as interfaces/contracts\.txt of refs/tags/v9 says; raise",
     ),
     "a contract that was released with other bytes, on a branch": Mistake(
         lambda clone: release_elsewhere(clone, "branch", "stable"),
-        r"contract 2\.0\.0 was released with other bytes, as api/contracts\.txt of refs/heads/stable says",
+        r"contract 2\.0\.0 was released with other bytes, as interfaces/contracts\.txt of refs/heads/stable says",
     ),
     "a CHANGELOG without a change": Mistake(
         changed("CHANGELOG.md", "- Something.\n", ""), r"the section of 0\.2\.0 lists no change"
@@ -270,7 +270,7 @@ MISTAKES = {
         changed(
             "neptun_sdk/client.py", "    def close(self)", "    def ping(self) -> None: ...\n\n    def close(self)"
         ),
-        r"api/python\.txt is not what the code says",
+        r"interfaces/python\.txt is not what the code says",
     ),
     "a package that cannot be imported": Mistake(
         changed("pyproject.toml", '"generated/neptun_openapi", ', ""),
@@ -309,7 +309,7 @@ MOMENTS: dict[str, tuple[int, Callable[[Path], bool]]] = {
     "Ctrl-C before the checks": (signal.SIGINT, lambda folder: "0.2.0" in text_of(folder / "neptun_sdk/_version.py")),
     "a system that shuts down during the build": (
         signal.SIGTERM,
-        lambda folder: "0.2.0" in text_of(folder / "api" / "released.txt"),
+        lambda folder: "0.2.0" in text_of(folder / "interfaces" / "released.txt"),
     ),
 }
 
@@ -413,13 +413,13 @@ def test_a_release_checks_builds_tries_commits_and_tags(clone: Clone) -> None:
     # The contract has a version of its own, which the change of its cookie raises.
     assert yaml.safe_load(text["openapi.yaml"])["info"]["version"] == "2.0.0"
     assert 'CONTRACT = "2.0.0+' in text["neptun_sdk/_contract.py"]
-    assert text["api/released.yaml"] == text["openapi.yaml"]
-    assert text["api/released.txt"] == text["api/python.txt"]
-    assert text["api/contracts.txt"].splitlines()[-1] == f"2.0.0 {sha256(clone.folder / 'openapi.yaml')}"
-    section = text["api/CHANGELOG.md"].split("## ")[1]
+    assert text["interfaces/released.yaml"] == text["openapi.yaml"]
+    assert text["interfaces/released.txt"] == text["interfaces/python.txt"]
+    assert text["interfaces/contracts.txt"].splitlines()[-1] == f"2.0.0 {sha256(clone.folder / 'openapi.yaml')}"
+    section = text["interfaces/CHANGELOG.md"].split("## ")[1]
     assert section.startswith(f"2.0.0 - {date.today()}\n\n- **major** components: ")
     assert "from `neptun-session` to `neptun`" in section
     with tarfile.open(clone.folder / of_contract) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"openapi.yaml", "openapi-3.1.yaml", "CHANGELOG.md", "LICENSE", "run.py", "vectors/README.md"} <= names
-    assert text["api/python.txt"].startswith("# The public Python interface of neptun-sdk 0.2.0,")
+    assert text["interfaces/python.txt"].startswith("# The public Python interface of neptun-sdk 0.2.0,")

@@ -25,7 +25,13 @@ def demo() -> "subprocess.CompletedProcess[str]":
 
 def test_the_demo_shows_both_updates_and_two_errors(demo: "subprocess.CompletedProcess[str]") -> None:
     assert demo.returncode == 0, demo.stderr
-    for shown in ("before", "after", "Updated Project Name", "Updated GitHub Import", "NotFoundError: ", "401"):
+    for shown in (
+        "My project → Updated Project Name",
+        "GitHub import → Updated GitHub Import",
+        "unchanged: id, description, project_type, created_at, neptun_user_id",
+        "NotFoundError: ",
+        "401",
+    ):
         assert shown in demo.stdout
     assert "\033" not in demo.stdout, "coloured although this is no terminal"
     next_steps = demo.stdout.splitlines()[-3:]

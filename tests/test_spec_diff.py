@@ -1,4 +1,4 @@
-"""``make spec-diff`` tells changes of the contract that break somebody from those that do not."""
+"""``make changes`` tells changes of the contract that break somebody from those that do not."""
 
 import copy
 import json
@@ -818,7 +818,7 @@ def test_a_missing_tool_fails_and_is_named(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(spec_diff, "BIN", tmp_path)
     changed = contract()
     changed.remove_field("ErrorBody", "message")
-    with pytest.raises(SystemExit, match=r"spec-diff: oasdiff is not in .*; run `make spec-diff`, which installs it"):
+    with pytest.raises(SystemExit, match=r"spec-diff: oasdiff is not in .*; run `make changes`, which installs it"):
         spec_diff.compare(ROOT / "openapi.yaml", write(tmp_path / "new.yaml", changed))
 
 

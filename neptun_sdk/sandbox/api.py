@@ -33,9 +33,9 @@ class RejectedError(Exception):
 
 
 class Api(ABC):
-    """One dialect of the API. A subclass says what its checks are; the order in which they run is the same for all.
+    """One dialect of the API. A subclass defines the checks; their order is the same in every dialect.
 
-    An operation does what its method and path say (``defaults.py``), unless a dialect has a handler for it.
+    The method and path of an operation decide what it does (``defaults.py``), unless a dialect has a handler for it.
 
     Args:
         session_cookie: The first user's session; None makes one.
@@ -70,7 +70,7 @@ class Api(ABC):
             return self.refuse(operation, exc)
 
     def fail(self, request: Request, status: int) -> Response:
-        """Respond to a request with an error, which has the body that the contract describes for it."""
+        """Respond to a request with an error, in the body that the contract describes for it."""
         try:
             operation, _ = self._route(request)
             reply = operation.reply(status)
@@ -100,7 +100,7 @@ class Api(ABC):
         self.check_size(request)
         parameters = self.read_parameters(request, operation, texts)
         target = self.targets[operation.operation_id]
-        # What is found is still there when it is changed.
+        # One lock for both steps: a row that is found still exists when it is changed.
         with self.state.lock:
             rows = self.check_access(request, account, target, parameters)
             given = self._body(request, operation)
@@ -118,10 +118,10 @@ class Api(ABC):
         return self.state.account_of(unquote(request.cookies.get(COOKIE_NAME, "")))
 
     def check_size(self, request: Request, /) -> None:  # noqa: B027
-        """Reject a request that is too large; by default none is."""
+        """Reject a request that is too large; by default, accept every size."""
 
     def columns(self, _target: Target, /) -> Mapping[str, str | None]:
-        """Return the names that fields of the contract have in a row, where they are others; None for no such field."""
+        """Map fields of the contract to their names in a row, where these differ; None if a row has no such field."""
         return {}
 
     @abstractmethod
@@ -138,7 +138,7 @@ class Api(ABC):
 
     @abstractmethod
     def not_found(self, operation: Operation | None, missing: RowNotFoundError, /) -> Response:
-        """Return the response to a request for a row that is not there, or is another user's."""
+        """Return the response to a request for a row that is missing or belongs to another user."""
 
     @abstractmethod
     def refuse(self, operation: Operation | None, refusal: Refusal, /) -> Response:
@@ -160,7 +160,7 @@ class Api(ABC):
 
     @abstractmethod
     def rules(self, target: Target, row: Row, given: Row, /) -> list[Issue]:
-        """Return what is wrong with a row as it would be, given some fields, besides what its schema says."""
+        """Return the rules, besides its schema, that a row would break after these fields are set."""
 
     @abstractmethod
     def error(self, request: Request, status: int, message: str, /) -> Response:
@@ -174,7 +174,7 @@ class Api(ABC):
         """Return the values of the parameters in the query and in headers.
 
         Raises:
-            Refusal: One is missing or not valid. If the contract has a 428, that is for a version that is missing.
+            Refusal: One is missing or not valid; a missing version is a 428 if the contract has that status.
         """
         values: dict[str, Any] = {}
         issues: list[Issue] = []
@@ -213,7 +213,7 @@ class Api(ABC):
             return response
         if content.schema is None:
             return Response("sample", operation.success, headers, content_type=content.media_type)
-        # A server that breaks its own contract must not go unnoticed.
+        # Fail loudly if the sandbox breaks the contract.
         if operation.operation_id not in self.handlers and (issues := content.schema.issues(body)):
             raise RuntimeError(f"the sandbox's response to {operation.operation_id} is not the contract's: {issues}")
         return json_response(body, operation.success, headers, media_type=content.media_type)
@@ -263,7 +263,7 @@ def _pattern(segment: str) -> str:
 def described(reply: Reply | None, refusal: Refusal) -> Response | None:
     """Return an error as the contract describes it, in its media type and of its schema.
 
-    None for one that it does not describe, and for its usual error body, which each dialect has its own shape of.
+    Return None for an error that it does not describe, and for the usual error body: each dialect has its own shape.
     """
     if reply is None:
         return None
@@ -283,7 +283,7 @@ def described(reply: Reply | None, refusal: Refusal) -> Response | None:
 
 
 def _errors(schema: Schema, issues: Iterable[Issue]) -> dict[str, Any]:
-    """Return the problems of fields as the member ``errors`` of a problem, in the shape that the contract gives it."""
+    """Return the problems of fields as the member ``errors`` of an RFC 9457 problem, in the shape of the contract."""
     errors = schema.fields.get("errors")
     if errors is None or not issues:
         return {}
@@ -316,8 +316,8 @@ def json_response(
     indent: int | None = None,
     media_type: str = JSON,
 ) -> Response:
-    """Return a response of UTF-8 JSON; a ``status`` may have a reason phrase of its own."""
-    # A lone surrogate has no UTF-8 form; the escape that takes its place is valid JSON.
+    """Return a response of UTF-8 JSON; ``status`` may include a reason phrase."""
+    # UTF-8 cannot encode a lone surrogate; its escape is valid JSON.
     content = json.dumps(body, ensure_ascii=False, indent=indent).encode("utf-8", "backslashreplace")
     return Response(content, status, headers, content_type=media_type)
 
@@ -326,7 +326,7 @@ def decode_json(content: bytes) -> Any:
     """Decode UTF-8 JSON.
 
     Raises:
-        ValueError: It is not JSON. Python's reader alone would take ``NaN``, and numbers too large for a float.
+        ValueError: It is not JSON. ``json.loads`` alone accepts ``NaN``, and numbers too large for a float.
     """
     return load_json(content.decode(), _STRICT)
 

@@ -26,9 +26,9 @@ from neptun_sdk.sandbox.state import State
 MAX_REQUESTS = 1_000  # how many are remembered
 MAX_RECORDED = 16 * 1024 * 1024  # bytes of their bodies
 CONTROL = "/_sandbox"
-READ_TIMEOUT = "neptun_sandbox.read_timeout"  # in the WSGI environment: how many seconds the caller waits
+READ_TIMEOUT = "neptun_sandbox.read_timeout"  # in the WSGI environment: the seconds that the caller waits
 
-# Nothing on the reference needs more, and no other site may show it: it has a session in it.
+# The reference needs nothing more, and no other site may embed it: it contains a session.
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -39,30 +39,30 @@ _INERT_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _NOTES: Mapping[Dialect, str] = {
-    "documented": "This is an embedded Neptun: the curl lines below work as they stand, and the Python does once the "
-    "variables are set that `neptun-sandbox` prints. They change what it has in memory, and nothing else.",
-    "deployed": "This is an embedded Neptun that responds as a **deployed** server does, which is not what stands "
-    "below: a project's fields are named `type` and `main_language`, an import has no `title` and no `description`, a "
-    "resource comes without an envelope, and errors have other bodies and statuses.",
+    "documented": "This is an embedded Neptun: the curl lines below work without an edit. For the Python, first set "
+    "the variables that `neptun-sandbox` prints. They change only its state in memory.",
+    "deployed": "This is an embedded Neptun that responds as a **deployed** server does. It differs from this page: a "
+    "project's fields are named `type` and `main_language`, an import has no `title` and no `description`, a resource "
+    "comes without an envelope, and errors have other bodies and statuses.",
 }
 
 _APIS: Mapping[Dialect, type[Api]] = {api.dialect: api for api in (DocumentedApi, DeployedApi)}
 
 
 class Disconnected(ConnectionResetError):
-    """The connection is to be closed without a response. cheroot does so for an error of this kind."""
+    """Close the connection without a response: cheroot does so for an exception of this type."""
 
     def __init__(self) -> None:
         super().__init__(errno.ECONNRESET, "closed without a response")
 
 
 class WaitedTooLong(TimeoutError):
-    """The response takes longer than the caller, who is in this process, waits."""
+    """The response takes longer than the caller in this process waits."""
 
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A request that came in.
+    """A request that the sandbox received.
 
     Attributes:
         method: Its method, such as ``PATCH``.
@@ -78,7 +78,7 @@ class RecordedRequest:
 
 
 class _Record(deque[tuple[str, str, bytes, int | None]]):
-    """The newest requests, as `RecordedRequest` has them, but with the bytes of the bodies: decoded, they take more."""
+    """The newest requests, with their bodies as bytes: decoded, they need more memory."""
 
     def append(self, request: tuple[str, str, bytes, int | None], /) -> None:
         super().append(request)
@@ -110,20 +110,20 @@ class App:
         }
 
     def reset(self) -> None:
-        """Make everything as it was at the start."""
+        """Restore the initial state."""
         self.script.clear()
         self.state.reset()
         with self._lock:
             self._requests.clear()
 
     def requests(self) -> list[RecordedRequest]:
-        """Return the requests that came in, oldest first."""
+        """Return the recorded requests, oldest first."""
         with self._lock:
             newest = list(self._requests)
         return [RecordedRequest(method, path, _decoded(content), status) for method, path, content, status in newest]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        # Otherwise the request and the environment hold each other, and the body, until the next garbage collection.
+        # Break the cycle request → environment → request, to free the body now.
         request = Request(environ, populate_request=False)
         if _is_browser_at_root(request):
             return self._reference(request)(environ, start_response)
@@ -138,7 +138,7 @@ class App:
         step = self.script.take()
         response = self.api.respond(request) if step.status is None else self._scripted(request, step, step.status)
         status = None if step.disconnect else response.status_code
-        # Before the response is sent: who has it must find its request in the record.
+        # Record before the response is sent: a client that has it must find its request in the record.
         with self._lock:
             self._requests.append((request.method, request.path, content, status))
         self._wait(step.delay, request.environ.get(READ_TIMEOUT))
@@ -149,7 +149,7 @@ class App:
     def _scripted(self, request: Request, step: Step, status: int) -> Response:
         if step.content is not None:
             response = Response(step.content, status)
-            # Not even the type that werkzeug gives a response without one.
+            # Remove the type that werkzeug adds.
             response.headers.clear()
         else:
             response = self.api.fail(request, status)
@@ -163,7 +163,7 @@ class App:
         self.stopping.wait(delay)
 
     def _reference(self, request: Request) -> Response:
-        """Return the HTTP reference, whose curl lines work here as they stand."""
+        """Return the HTTP reference. Its curl lines work against this sandbox without an edit."""
         dialect = self.api.dialect
         text = page(
             load_spec(),
@@ -183,7 +183,7 @@ class App:
         if request.method not in allowed:
             return refused(405, f"{request.path} takes {allowed[0]} only", {"Allow": allowed[0]})
         content = request.get_data()
-        # A page of another site can send the other types without asking first.
+        # A web page of another site can send the other types without a CORS preflight.
         if (content or request.mimetype) and request.mimetype != "application/json":
             return refused(415, f"{request.path} takes application/json only: send it as the Content-Type")
         try:
@@ -195,13 +195,13 @@ class App:
 
 
 def _is_browser_at_root(request: Request) -> bool:
-    """Tell a person who opens the address from a client of the API, for which there is nothing at ``/``."""
+    """Tell a browser from a client of the API, which gets a 404 at ``/``."""
     asks_for_html = "text/html" in request.accept_mimetypes.values()
     return request.path == "/" and request.method in ("GET", "HEAD") and asks_for_html
 
 
 class InProcessTransport(httpx.BaseTransport):
-    """The app without a socket. What would happen to a connection is an exception, as from a real transport."""
+    """The app without a socket. A connection that would fail is an exception, as from a real transport."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -222,7 +222,7 @@ class InProcessTransport(httpx.BaseTransport):
 
 
 def _arguments(control: Callable[..., object], options: object) -> dict[str, Any]:
-    """Return the arguments for a control from a decoded body."""
+    """Return the arguments of a control request from its decoded body."""
     if not isinstance(options, dict):
         raise ValueError("the body must be a JSON object")
     arguments = cast("dict[str, Any]", options)

@@ -11,7 +11,7 @@ from neptun_sdk.dialects import DIALECTS
 from neptun_sdk.sandbox.server import Sandbox
 
 _BANNER = """\
-An embedded Neptun is running. Its state is in memory, and ends with it.
+An embedded Neptun is running. Its state is in memory, and is lost when it ends.
 
   export NEPTUN_BASE_URL={base_url}
   export NEPTUN_USER_ID={user_id}
@@ -29,9 +29,9 @@ Try it:
     -H 'Cookie: {cookie_name}={session_cookie}' \\
     -d '{{"name": "Updated Project Name"}}'
 
-Ctrl-C ends it. neptun-sandbox --help says how to script failures."""
+Ctrl-C stops it. neptun-sandbox --help explains how to script failures."""
 
-# Beside its base URL, for tests in any language: title, and what it does.
+# The control endpoints, for tests in any language: title, and description.
 _CONTROLS = {
     "POST /_sandbox/fail-next": "Make the next requests fail. The body is a JSON object, and every key is optional: "
     '"status" (400 to 599, default 503; null: handle the request as usual), "times" (default 1), "retry_after" '
@@ -41,7 +41,7 @@ _CONTROLS = {
     'else as JSON), "times" (default 1), "delay" (seconds).',
     "GET /_sandbox/requests": "Return the last 1,000 requests, oldest first: a list of objects with the keys "
     '"method", "path", "body" and "status".',
-    "POST /_sandbox/reset": "Make everything as it was at the start; sessions stay.",
+    "POST /_sandbox/reset": "Restore the initial state; sessions stay valid.",
     "GET /_sandbox": 'Return the "version" of the SDK, the "dialect", and the version of the "contract".',
 }
 
@@ -50,17 +50,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sandbox until Ctrl-C or a termination signal; ``arguments`` are those of the command line."""
     parser = argparse.ArgumentParser(
         prog="neptun-sandbox",
-        description="Run an embedded Neptun on loopback. At / it shows the HTTP reference to a browser. Beside the API "
-        "it takes requests about itself, without a session, as application/json; one that it cannot follow gets a 4xx "
-        "with a message. It refuses requests that a web page of another origin sends.",
+        description="Run an embedded Neptun on loopback. At / it shows the HTTP reference to a browser. The control "
+        "endpoints below need no session and take application/json; an invalid control request gets a 4xx with a "
+        "message. Requests from web pages of another origin are refused.",
     )
     parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any free one)")
     parser.add_argument(
-        "--dialect", choices=DIALECTS, default="documented", help="what it speaks (default: documented)"
+        "--dialect", choices=DIALECTS, default="documented", help="the dialect of the API (default: documented)"
     )
     parser.add_argument("--session", metavar="VALUE", help="the first user's session cookie (default: a new one)")
     parser.add_argument(
-        "--host-name", metavar="NAME", action="append", default=[], help="a host name to serve beside those of loopback"
+        "--host-name",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="one more host name to serve, besides those of loopback",
     )
     for title, description in _CONTROLS.items():
         parser.add_argument_group(title, description)

@@ -1,4 +1,4 @@
-"""The tables of a deployed server: which columns a request may set, and what its validator says of a wrong value."""
+"""The tables of a deployed server: the columns that a request may set, and its messages about wrong values."""
 
 import math
 import re
@@ -18,7 +18,7 @@ _JSON_TYPES: Mapping[type[Any], str] = {
     list: "array",
     dict: "object",
 }
-# What JavaScript's Number() reads. A path is not decoded, so no white space is in it.
+# Texts that JavaScript's Number() accepts. A path is not decoded, so it contains no white space.
 _DECIMAL = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _WITH_BASE = re.compile(r"0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+")
 
@@ -29,7 +29,7 @@ class Column:
 
     Attributes:
         kind: The JSON type of its values: ``string``, ``integer``, or ``any``.
-        options: The values of an enum; empty if it is none.
+        options: The values of an enum; empty for any other column.
         nullable: Whether null is a value.
     """
 
@@ -59,7 +59,7 @@ COLUMNS: Mapping[Resource, Mapping[str, Column]] = {
         "project_id": Column("integer", nullable=True),
     },
 }
-# What a request cannot set.
+# Columns that a request cannot set.
 _OTHER_COLUMNS: Mapping[Resource, set[str]] = {
     PROJECT: {"id", "created_at", "updated_at", OWNER, "prompt_context"},
     IMPORT: {"id", "created_at", "updated_at"},
@@ -67,9 +67,9 @@ _OTHER_COLUMNS: Mapping[Resource, set[str]] = {
 
 
 def row_problems(resource: Resource, row: Row, keys: Iterable[str] = ()) -> list[str]:
-    """Return what is wrong with a whole row; ``keys`` are further fields by which operations find it."""
+    """Return the problems of a whole row; ``keys`` are further fields by which operations find it."""
     names = {*COLUMNS[resource], *_OTHER_COLUMNS[resource]}
-    problems = [f"{name} is no column of it" for name in row if name not in {*names, *keys}]
+    problems = [f"{name} is not one of its columns" for name in row if name not in {*names, *keys}]
     problems += [f"{name} is missing" for name in sorted(names - row.keys())]
     return problems + [f"{issue['path'][0]}: {issue['message']}" for issue in issues(row, COLUMNS[resource])]
 

@@ -1,4 +1,4 @@
-"""What an operation does by default: its method, its path and the contract's bodies say it."""
+"""What an operation does by default, derived from its method, its path and the bodies of the contract."""
 
 import math
 import re
@@ -11,9 +11,7 @@ from neptun_sdk.sandbox.resources import Kind, Target, success_schema
 from neptun_sdk.sandbox.spec import Issue, Operation
 from neptun_sdk.sandbox.state import OWNER, TIMES, Account, Row, State, now
 
-Rules = Callable[
-    [Target, Row, Row], list[Issue]
-]  # takes what it is about, the row as it would be, and the fields given
+Rules = Callable[[Target, Row, Row], list[Issue]]  # takes the target, the row after the change, and the fields given
 Answer = tuple[object, Mapping[str, str]]  # the body of a success, and its headers
 
 _SEARCHES = ("q", "query", "search")
@@ -39,12 +37,12 @@ class Call:
 
     Attributes:
         target: What its operation is about.
-        account: The user whose session it has.
+        account: The user of its session.
         parents: The stored rows that its path names, in their order.
         parameters: Its parameters, by name.
         body: Its decoded body; empty for an operation without one.
         state: All that is stored.
-        columns: What a field of the contract is called in a row, where it has another name; None if no row has it.
+        columns: The names in a row of the fields of the contract, where these differ; None if rows have no such field.
         rules: What the fields must fulfill besides their schemas.
     """
 
@@ -64,7 +62,7 @@ class Call:
 
 
 def respond(call: Call) -> Answer:
-    """Do what the operation says, and return the body and the headers of the success."""
+    """Perform the operation, and return the body and the headers of the success."""
     key = next((each for name, each in call.parameters.items() if name.lower() == "idempotency-key"), None)
     again = (call.target.operation.operation_id, call.account.user_id, key)
     if key is not None and again in call.state.answers:
@@ -126,20 +124,20 @@ _BY_KIND: Mapping[Kind, Callable[[Call], Answer]] = {
 
 
 def _links(call: Call) -> Row:
-    """Return the fields by which a row belongs to the user, and to the rows that the path names."""
+    """Return the fields that tie a row to the user, and to the rows that the path names."""
     parents = zip(call.target.steps, call.parents, strict=True)
     return {OWNER: call.account.user_id, **{step.resource.path_id: row["id"] for step, row in parents}}
 
 
 def _given(call: Call) -> Row:
-    """Return what the body sets: what the contract does not let a request set is ignored."""
+    """Return the fields to set; ignore those that the contract does not let a request set."""
     content = call.target.operation.body
     fields = content.schema.fields if content and content.schema else {}
     return {name: call.body[name] for name in fields if name in call.body}
 
 
 def _columns(call: Call, given: Row) -> Row:
-    """Return fields of the contract by the names that a row has for them."""
+    """Return fields of the contract under their names in a row."""
     named = {call.columns.get(name, name): value for name, value in given.items()}
     return {column: value for column, value in named.items() if column is not None}
 
@@ -153,7 +151,7 @@ def _change(call: Call, row: Row) -> None:
 
 def _check_rules(call: Call, row: Row, given: Row) -> None:
     table = call.state.tables[call.target.resource]
-    # The contract may let a request set what no response of it may hold.
+    # The contract may let a request set a value that its response may not contain.
     fields = [(name, table.fields[name]) for name in given if name in table.fields]
     wrong = [Issue(name, issue.message) for name, schema in fields for issue in schema.issues(given[name])]
     if issues := wrong or call.rules(call.target, row, given):
@@ -166,12 +164,12 @@ def _check_rules(call: Call, row: Row, given: Row) -> None:
 
 
 def invalid_status(operation: Operation) -> int:
-    """Return the status for a body that is JSON, but not valid: the contract may have 422 for it."""
+    """Return the status for valid JSON that breaks the schema: 422 if the contract has it, else 400."""
     return 422 if "422" in operation.responses else 400
 
 
 def _check_version(call: Call, row: Row) -> None:
-    """Refuse a request for another version of a row than the one that is stored."""
+    """Refuse a request for another version of a row than the stored one."""
     for parameter in call.target.operation.parameters:
         if parameter.is_if_match and parameter.name in call.parameters:
             tags = [tag.strip() for tag in str(call.parameters[parameter.name]).split(",")]
@@ -180,7 +178,7 @@ def _check_version(call: Call, row: Row) -> None:
 
 
 def _is_wanted(call: Call, row: Row) -> bool:
-    """Tell whether a row passes the filters of a query: those that are named as a field is, and a search for words."""
+    """Tell whether a row passes the filters of a query: parameters with the name of a field, and a search for words."""
     shown = _shown(call, row, call.state.tables[call.target.resource].fields)
     for parameter in call.target.operation.parameters:
         wanted: object = call.parameters.get(parameter.name)
@@ -198,7 +196,7 @@ def _is_wanted(call: Call, row: Row) -> bool:
 
 
 def _body(call: Call, rows: list[Row]) -> object:
-    """Return the body of a success: the rows where the contract has them, and around them what its schema asks for."""
+    """Return the body of a success: the rows where the contract has them, in the envelope that its schema requires."""
     schema, place = success_schema(call.target.operation), call.target.place
     if schema is None:
         return None
@@ -218,7 +216,7 @@ def _body(call: Call, rows: list[Row]) -> object:
 
 
 def _paging(call: Call, total: int) -> dict[str, Any]:
-    """Return what an envelope may say of a list, under the names in use."""
+    """Return the totals that an envelope may hold, under their usual names."""
     numbers = {name: value for name, value in call.parameters.items() if isinstance(value, int)}
     size = next((numbers[name] for name in _SIZES if numbers.get(name)), max(total, 1))
     page = max(numbers.get("page", 1), 1)
@@ -240,7 +238,7 @@ def _shown(call: Call, row: Row, names: Iterable[str]) -> Row:
 
 
 def _headers(call: Call, row: Row) -> dict[str, str]:
-    """Return the headers that the contract has for the success; with one row, ``ETag`` is its version."""
+    """Return the headers of the success in the contract; for a single row, ``ETag`` is its version."""
     operation = call.target.operation
     reply = operation.reply(operation.success)
     headers = {name: str(schema.sample()) for name, schema in reply.headers.items()} if reply else {}

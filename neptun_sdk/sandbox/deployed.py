@@ -1,4 +1,4 @@
-"""The deployed dialect: what a Neptun server built from its public source responds, odd as some of it is."""
+"""The deployed dialect: the responses of a Neptun server built from its public source, oddities included."""
 
 import json
 import re
@@ -32,7 +32,7 @@ _CORS = {"Access-Control-Allow-Origin": "*"}
 _LOGGED_IN_AT = "2025-02-16T17:42:11.000Z"
 # In a JSON text: half of a surrogate pair, and a NUL character, which is not "\\u0000". The database takes neither.
 _UNSTORABLE = re.compile(r"[\ud800-\udfff]|(?<!\\)(?:\\\\)*\\u0000")
-# Whole bodies that are no JSON, but that the server reads all the same, and their types.
+# Bodies that are not JSON, but that the server accepts, and their types.
 _WORDS: Mapping[str, str] = {"": "undefined", "undefined": "undefined", "nan": "nan", "infinity": "number"}
 
 
@@ -41,7 +41,7 @@ def _update_project(call: Call) -> Row:
     if not changes or _UNSTORABLE.search(json.dumps(changes, ensure_ascii=False)):
         raise RejectedError(_handled(500, "Internal Server Error. Failed to update project."))
     returned = call.state.update(call.row, changes)
-    # The server writes the row once more after it has read what it returns.
+    # The server writes the row again after it has read the row that it returns.
     trees = [row["file_tree"] for row in call.state.rows(IMPORT).values() if row["project_id"] == returned["id"]]
     files = [tree for tree in trees if tree is not None]
     call.row["prompt_context"] = {"files": files} if files else None
@@ -73,10 +73,10 @@ HANDLERS: Mapping[str, Handler] = {
 
 
 class DeployedApi(Api):
-    """The API as a deployed server has it: with its own names, statuses, and two shapes of errors.
+    """The API of a deployed server: with different names, statuses, and two shapes of errors.
 
-    How a deployed server does the operations that have no handler here is not known: they have the contract's bodies,
-    and take a field under either name.
+    It is unknown how a deployed server performs operations without a handler here. They have the bodies of the
+    contract, and take a field under either name.
     """
 
     dialect: ClassVar[Dialect] = "deployed"
@@ -192,7 +192,7 @@ class DeployedApi(Api):
 
 
 def _changes(body: Row, resource: Resource) -> Row:
-    """Return the fields of a body that are columns, as they are stored; the others are dropped without notice."""
+    """Return the fields of a body that are columns, as stored; drop the others silently."""
     columns = COLUMNS[resource]
     if problems := issues(body, columns):
         raise RejectedError(_invalid(problems))
@@ -204,7 +204,7 @@ def _stored(value: object, kind: str) -> object:
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if kind != "any":
         return value
-    with suppress(ValueError):  # a text that is JSON is stored as what it says
+    with suppress(ValueError):  # a text that is JSON is stored as its value
         value = load_json(value, _JAVASCRIPT) if isinstance(value, str) else value
     return json.loads(json.dumps(value), parse_constant=lambda _: None)  # JavaScript writes null for Infinity
 
@@ -227,7 +227,7 @@ _JAVASCRIPT = json.JSONDecoder(
 
 
 def _handled(status: int, message: str, data: Row | None = None) -> Response:
-    """Return an error that a handler returned: it has no ``message``, and is JSON for a browser too."""
+    """Return the error of a handler: without ``message``, and JSON even for a browser."""
     body: Row = {"statusCode": status, "statusMessage": message, "stack": []}
     return json_response(body if data is None else {**body, "data": data}, f"{status} {message}", _CORS, indent=2)
 
@@ -237,7 +237,7 @@ def _invalid(problems: list[Row], message: str = "Bad Request") -> Response:
 
 
 def _thrown(request: Request, status: int, status_message: str, message: str, data: Row | None = None) -> Response:
-    """Return an error that was thrown: it has a ``message``, and is a page for a browser."""
+    """Return the error of an exception: with ``message``, and a page of HTML for a browser."""
     line = f"{status} {status_message}"
     headers = {"Cache-Control": "no-cache"}
     if "text/html" in request.headers.get("Accept", ""):

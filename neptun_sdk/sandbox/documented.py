@@ -1,4 +1,4 @@
-"""The documented dialect: what ``openapi.yaml`` says, and the rules of its notes that a schema cannot express."""
+"""The documented dialect: ``openapi.yaml``, and the rules in its notes that a schema cannot express."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from neptun_sdk.sandbox.state import IMPORT, Account, Row, RowNotFoundError
 
 _INVALID_BODY = "Invalid request body"
 
-# The format of a source_path, by source_type; any other type takes any path but an empty one.
+# The format of a source_path, by source_type; any other type accepts every path that is not empty.
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 _PATH_FORMATS = {
     "github": (_REPOSITORY, "owner/repository"),
@@ -27,7 +27,7 @@ _PATH_FORMATS = {
 }
 _ANY_PATH = (re.compile(r"[^\0]+"), "a path that is not empty")
 
-Rule = Callable[[Row, Row], list[Issue]]  # takes the row as it would be, and the fields given
+Rule = Callable[[Row, Row], list[Issue]]  # takes the row after the change, and the fields given
 
 
 def _source_path_fits(row: Row, given: Row) -> list[Issue]:
@@ -37,7 +37,7 @@ def _source_path_fits(row: Row, given: Row) -> list[Issue]:
     return [Issue("source_path", f"Invalid source_path for {row['source_type']}. Expected {expected}")]
 
 
-# What the notes of the contract say of the fields of a resource, and no schema can.
+# Rules for fields that the contract has in its notes, because a schema cannot express them.
 RULES: Mapping[Resource, Sequence[Rule]] = {IMPORT: [_source_path_fits]}
 
 
@@ -110,7 +110,7 @@ class DocumentedApi(Api):
 
 
 def _accepts(request: Request, media_type: str) -> bool:
-    # The page requires the header, so a missing one admits nothing. The most specific range decides, as in RFC 9110.
+    # The page requires the header, so without it no type is accepted. The most specific range decides, as in RFC 9110.
     qualities = {value.partition(";")[0].strip().lower(): quality for value, quality in request.accept_mimetypes}
     ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
     return next((qualities[name] for name in ranges if name in qualities), 0) > 0
@@ -119,7 +119,7 @@ def _accepts(request: Request, media_type: str) -> bool:
 def _error(
     status: int, message: str, issues: Sequence[Issue] = (), headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return an error body of the contract; problems of fields are where deployed servers put them."""
+    """Return an error body of the contract; problems of fields are under the same key as on a deployed server."""
     whole = "; ".join(issue.message for issue in issues if not issue.field)
     body: Row = {"statusCode": status, "message": f"{message}: {whole}" if whole else message}
     if fields := [issue for issue in issues if issue.field]:

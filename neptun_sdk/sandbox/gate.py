@@ -1,4 +1,4 @@
-"""The gate in front of the app: it refuses what a web page of another site can make a browser on this machine send."""
+"""The gate in front of the app: it refuses requests that a web page of another site makes a browser send."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +19,8 @@ class Gate:
     """A WSGI app in front of another one.
 
     A page of any site may send requests to loopback. It cannot read the responses, unless its own host name resolves to
-    loopback (DNS rebinding). So only requests to known host names pass, and none that a page of another origin sent.
+    loopback (DNS rebinding). So the gate passes only requests to known host names, and refuses those that a page of
+    another origin sent.
 
     Args:
         app: The app behind the gate.
@@ -54,5 +55,5 @@ class Gate:
 
 
 def refused(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a refusal by the sandbox itself, not by the API."""
+    """Return a refusal by the sandbox, not by the API."""
     return json_response({"statusCode": status, "message": message}, status, headers)

@@ -1,4 +1,4 @@
-"""The HTTP server below the app: cheroot, with limits, which passes on whole requests and refuses malformed ones."""
+"""The HTTP server below the app: cheroot with limits. It passes on whole requests and refuses malformed ones."""
 
 import io
 import re
@@ -25,7 +25,7 @@ _CHUNK_HEAD = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
 class HttpServer(Server):
-    """An HTTP server on a loopback port. Its threads grow in number while requests are held up.
+    """An HTTP server on a loopback port. It starts more threads while requests are delayed.
 
     Args:
         app: The WSGI app to serve.
@@ -44,11 +44,11 @@ class HttpServer(Server):
         )
         self.ConnectionClass = _Connection
         self.max_request_header_size = MAX_HEAD
-        self.expiration_interval: float = 0.02  # seconds between looks at whether to stop
-        self.keep_alive_conn_limit = _MAX_CONNECTIONS  # else only ten connections are kept open
+        self.expiration_interval: float = 0.02  # seconds between checks whether to stop
+        self.keep_alive_conn_limit = _MAX_CONNECTIONS  # by default only ten connections are kept open
 
     def process_conn(self, conn: HTTPConnection) -> None:
-        """Queue a connection for a thread. A client that stalls, or a scripted delay, holds its thread up."""
+        """Queue a connection for a thread. A client that stalls, or a scripted delay, blocks its thread."""
         pool = self.requests
         if self.ready and pool.idle < pool.qsize + _SPARE_THREADS:
             pool.grow(_THREADS)
@@ -56,7 +56,7 @@ class HttpServer(Server):
 
 
 class _Headers(dict[bytes, bytes]):
-    """The headers of a request. It refuses a second one of a name that may occur once."""
+    """The headers of a request. It refuses to repeat a header that may occur once."""
 
     def __setitem__(self, name: bytes, value: bytes) -> None:
         if name in _ONCE and name in self:
@@ -65,7 +65,7 @@ class _Headers(dict[bytes, bytes]):
 
 
 class _Request(HTTPRequest):
-    """A request that is read as a whole before the app sees it. What is malformed gets Node's statuses, and no body."""
+    """A request that is read completely before the app sees it. A malformed one gets Node's status, without a body."""
 
     server: Any  # cheroot's own types are incomplete
     conn: Any
@@ -107,7 +107,7 @@ class _Request(HTTPRequest):
         self.server.gateway(self).respond()
 
     def simple_response(self, status: str, msg: str = "") -> None:  # noqa: ARG002
-        """Refuse what is not a request."""
+        """Refuse a malformed request."""
         refused = "400 Bad Request" if status[:3] in ("501", "505") else status
         cast("Any", super()).simple_response(refused)
 
@@ -145,7 +145,7 @@ class _Connection(HTTPConnection):
         try:
             cast("Any", super()).close()
         finally:
-            # cheroot leaves the writer to the garbage collector, where the rest of a response that could not be sent
-            # is an exception that nobody catches. Python 3.13 reports it, and pytest makes a warning of it.
+            # cheroot leaves the writer to the garbage collector. There, an unsent rest of a response raises an
+            # exception that nobody catches: Python 3.13 reports it, and pytest turns it into a warning.
             with suppress(OSError):
                 cast("Any", self).wfile.close()

@@ -1,4 +1,4 @@
-"""The HTTP reference, written from ``openapi.yaml``: as Markdown, and as one page of HTML that needs nothing else."""
+"""The HTTP reference, written from ``openapi.yaml``: as Markdown, and as one self-contained page of HTML."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def markdown(document: Node, *, base_url: str | None = None, session_cookie: str
 
 
 def page(document: Node, *, base_url: str, session_cookie: str, note: str = "") -> str:
-    """Return the same as a page of HTML without scripts and without anything to fetch.
+    """Return the reference as a page of HTML without scripts or external files.
 
     Args:
         document: As for `markdown`.
@@ -53,7 +53,7 @@ def page(document: Node, *, base_url: str, session_cookie: str, note: str = "") 
                 words = html.escape(inline.content.replace("`", ""))
                 links.append(f'<li class="{token.tag}"><a href="#s{number}">{words}</a></li>')
         elif token.type == "fence":
-            token.attrJoin("tabindex", "0")  # so that a block which scrolls can be scrolled from the keyboard
+            token.attrJoin("tabindex", "0")  # a block that scrolls can be scrolled from the keyboard
     template = Template(Path(__file__).with_name("reference.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=html.escape(title.removeprefix("# ")),
@@ -93,7 +93,7 @@ class _Reference:
         parameters = [self._resolve(each) for each in (*item.get("parameters", ()), *operation.get("parameters", ()))]
         if parameters:
             yield from ("### Parameters", "")
-            # What is said of a parameter stands beside its schema; of a field, in it.
+            # The description of a parameter is beside its schema; that of a field is in it.
             yield from _table((f"`{each['name']}`, {each['in']}", {**each["schema"], **each}) for each in parameters)
         media_type, content = self._content(operation.get("requestBody", {}))
         body: Any = None
@@ -102,17 +102,28 @@ class _Reference:
             yield from ("### Request body", "", f"`{media_type}`. {_line(schema.get('description', ''))}", "")
             yield from _table(self._fields(schema))
             (_, body), *_ = self._examples(content)
-        yield from ("### Request", "")
         needed = [each for each in read_parameters(parameters, self._document) if each.required]
+        # docs/conf.py shows the blocks of this section side by side, and those that begin with "With" as tabs.
+        yield from ("### Example", "", "With curl:", "")
         yield from _fence("bash", self._curl(method, path, needed, media_type, body))
-        yield from ("The same in Python:", "")
+        yield from ("With the Python SDK:", "")
         yield from _fence("python", self._python(operation["operationId"], needed, body))
+        yield from ("With JavaScript in Node:", "")
+        yield from _fence("javascript", self._javascript(method, path, needed, media_type, body))
+        responses: Mapping[str, Node] = {status: self._resolve(each) for status, each in operation["responses"].items()}
+        example = next(
+            (status for status in responses if int(status) < 400 and self._content(responses[status])[1]), ""
+        )
+        if example:
+            (_, value), *_ = self._examples(self._content(responses[example])[1])
+            yield from (f"The response, with status {example}:", "")
+            yield from _fence("json", json.dumps(value, indent=2, ensure_ascii=False))
         yield from ("### Responses", "")
         fields: Node = self._resolve(content["schema"]).get("properties", {}) if content else {}
-        for status, response in operation["responses"].items():
-            yield from self._response(status, self._resolve(response), fields)
+        for status, response in responses.items():
+            yield from self._response(status, response, fields, is_example=status == example)
 
-    def _response(self, status: str, response: Node, fields: Node) -> Iterator[str]:
+    def _response(self, status: str, response: Node, fields: Node, *, is_example: bool) -> Iterator[str]:
         yield from (f"#### {status}: {_line(response['description'])}", "")
         media_type, content = self._content(response)
         if not content:
@@ -124,14 +135,14 @@ class _Reference:
         if int(status) < 400:
             yield from _table(self._fields(schema))
         elif "statusCode" in schema.get("properties", {}) and not {"example", "examples"} & content.keys():
-            # The contract has one schema for its errors, so what stands in it is about some other status.
+            # All errors share one schema: its example may belong to another status.
             examples = [("", self._error(int(status), response["description"], fields))]
-        for summary, example in examples:
+        for summary, example in examples[is_example:]:
             yield from (f"{summary}:", "") if summary else ()
             yield from _fence("json", json.dumps(example, indent=2, ensure_ascii=False))
 
     def _error(self, status: int, description: str, fields: Node) -> dict[str, Any]:
-        """Return an error body; a 400 names a field with a value that the server does not know."""
+        """Return an error body; a 400 names a field with an unknown value."""
         error: dict[str, Any] = {"statusCode": status, "message": description}
         known = {name: self._resolve(each).get("x-extensible-enum", []) for name, each in fields.items()}
         name = next((name for name, values in known.items() if values), None)
@@ -146,13 +157,13 @@ class _Reference:
         yield from _table(self._fields(error))
 
     def _content(self, node: Node) -> tuple[str, Node]:
-        """Return the media type of a body, and what the contract says of it; of several types the first JSON."""
+        """Return the media type of a body and its part of the contract; of several types, the first JSON."""
         content: Mapping[str, Node] = self._resolve(node).get("content", {})
         found = sorted(content.items(), key=lambda item: not is_json(item[0]))
         return found[0] if found and "schema" in found[0][1] else (JSON, {})
 
     def _examples(self, content: Node) -> list[tuple[str, Any]]:
-        """Return the examples of a body with their summaries; one that is made from the schema if there are none."""
+        """Return the examples of a body with their summaries; without any, one made from the schema."""
         if "example" in content:
             return [("", content["example"])]
         found: Mapping[str, Node] = content.get("examples", {})
@@ -170,18 +181,35 @@ class _Reference:
             yield from self._fields(items, f"{prefix}{name}[].")
 
     def _curl(self, method: str, path: str, needed: list[Parameter], media_type: str, body: Any) -> str:
-        for each in needed:
-            path = path.replace(f"{{{each.name}}}", quote(str(each.sample), safe=""))
-        query = urlencode({each.name: each.sample for each in needed if each.place == "query"})
-        lines = [f"curl -X {method} '{self._base_url}{path}{'?' if query else ''}{query}'", f"-H 'Accept: {JSON}'"]
-        if body is not None:
-            lines.append(f"-H 'Content-Type: {media_type}'")
-        lines += [f"-H '{each.name}: {each.sample}'" for each in needed if each.place == "header"]
-        lines.append(f"-H 'Cookie: {COOKIE_NAME}={self._session_cookie}'")
+        headers = self._headers(needed, media_type, body)
+        lines = [f"curl -X {method} '{self._url(path, needed)}'"]
+        lines += [f"-H '{name}: {value}'" for name, value in headers.items()]
         if body is not None:
             data = textwrap.indent(json.dumps(body, indent=2, ensure_ascii=False), "  ").lstrip()
             lines.append("-d '{}'".format(data.replace("'", "'\\''")))
         return " \\\n  ".join(lines)
+
+    def _javascript(self, method: str, path: str, needed: list[Parameter], media_type: str, body: Any) -> str:
+        headers = json.dumps(self._headers(needed, media_type, body), indent=2, ensure_ascii=False)
+        options = [f"method: {_literal(method)}", f"headers: {headers}", f"redirect: {_literal('manual')}"]
+        if body is not None:
+            options.append(f"body: JSON.stringify({json.dumps(body, indent=2, ensure_ascii=False)})")
+        listed = textwrap.indent("".join(f"{option},\n" for option in options), "  ")
+        call = f"const response = await fetch({_literal(self._url(path, needed))}, {{\n{listed}}});"
+        return f"{call}\nconsole.log(response.status, await response.text());"
+
+    def _url(self, path: str, needed: list[Parameter]) -> str:
+        for each in needed:
+            path = path.replace(f"{{{each.name}}}", quote(str(each.sample), safe=""))
+        query = urlencode({each.name: each.sample for each in needed if each.place == "query"})
+        return f"{self._base_url}{path}{'?' if query else ''}{query}"
+
+    def _headers(self, needed: list[Parameter], media_type: str, body: Any) -> dict[str, str]:
+        headers = {"Accept": JSON}
+        if body is not None:
+            headers["Content-Type"] = media_type
+        headers |= {each.name: str(each.sample) for each in needed if each.place == "header"}
+        return {**headers, "Cookie": f"{COOKIE_NAME}={self._session_cookie}"}
 
     def _python(self, operation_id: str, needed: list[Parameter], body: dict[str, Any] | None) -> str:
         arguments = [_literal(each.sample) for each in needed if each.place == "path" and each.name != USER_ID]
@@ -196,17 +224,17 @@ class _Reference:
 
 
 def _snake(name: str) -> str:
-    """Return the name that Python has for an operation or a parameter."""
+    """Return the Python name of an operation or a parameter."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|-", "_", name).lower()
 
 
 def _literal(value: object) -> str:
-    """Return a value as Python writes it, a text in double quotes."""
+    """Return a value as a Python literal, a text in double quotes."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def _table(rows: Iterable[tuple[str, Node]]) -> Iterator[str]:
-    """Yield a table of names with their schemas, which say too whether each is required."""
+    """Yield a table of names and their schemas, which include whether each is required."""
     yield from ("| name | type | what it is |", "|---|---|---|")
     for name, node in rows:
         yield "| " + " | ".join(_cell(each) for each in (name, _type(node), _meaning(node))) + " |"
@@ -226,7 +254,8 @@ def _meaning(node: Node) -> str:
     parts = [str(node.get("description", ""))]
     if node.get("minimum") is not None:
         parts.append(f"At least {node['minimum']}")
-    if values := node.get("x-extensible-enum"):
+    values = node.get("x-extensible-enum")
+    if values and "Known: " not in parts[0]:
         parts.append(f"Known values: {', '.join(f'`{value}`' for value in values)}")
     if "example" in node and not values:
         example = node["example"]

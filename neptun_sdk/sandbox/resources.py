@@ -1,4 +1,4 @@
-"""What an operation is about: the resource that its path names, and where the bodies of the contract hold its rows."""
+"""The targets of operations: the resource that a path names, and where the bodies of the contract hold its rows."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import Any
 
 from neptun_sdk.sandbox.spec import Operation, Parameter, Schema
 
-USER_ID = "user_id"  # the path parameter that says whose rows a request is about
+USER_ID = "user_id"  # the path parameter that names the owner of the rows
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,22 @@ USER = Resource("user", USER_ID)
 
 
 class Kind(Enum):
-    """What an operation does it to."""
+    """The kind of target of an operation."""
 
     ITEM = auto()  # the row that the path names
     LIST = auto()  # the rows of a collection
     CREATE = auto()  # a new row
-    ONE = auto()  # the only row of its kind that a user, or the row that the path names, has
+    ONE = auto()  # a single row per user, or per row that the path names
 
 
 @dataclass(frozen=True)
 class Step:
-    """A parameter of a path, and the rows that it chooses from.
+    """A parameter of a path, and the rows from which it selects.
 
     Attributes:
         parameter: The parameter.
-        resource: What the rows are.
-        key: The field of theirs that it is compared with.
+        resource: The resource of the rows.
+        key: The field of a row that is compared with it.
     """
 
     parameter: Parameter
@@ -59,7 +59,7 @@ class Place:
     """Where a body holds rows.
 
     Attributes:
-        envelope: The key of the body under which it does; None for the whole body.
+        envelope: The key of the body that holds them; None for the whole body.
         row: The schema of a row.
         many: Whether it is a list of them.
     """
@@ -71,14 +71,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Target:
-    """What an operation is about.
+    """The target of an operation.
 
     Attributes:
         operation: The operation.
-        kind: What it does it to.
+        kind: The kind of target.
         resource: The resource of the rows that it reads or changes.
         steps: The parameters of its path, without the user's.
-        user: The parameter of its path that says which user's rows it is about, if there is one.
+        user: The parameter of its path that names the owner of the rows, if there is one.
         place: Where the body of a success holds rows; None if it holds none.
     """
 
@@ -92,14 +92,14 @@ class Target:
 
 @dataclass
 class Table:
-    """What the contract says of a resource.
+    """What the contract contains about a resource.
 
     Attributes:
         resource: The resource.
-        schemas: Those of its rows, one for each operation that returns one.
-        keys: The parameters that choose a row, by the field of the row.
+        schemas: The schemas of its rows, one for each operation that returns a row.
+        keys: The parameters that select a row, by the field of the row.
         example: The row of an example in the contract; empty if there is none.
-        version: The header that says for which version of a row a request is, if an operation has one.
+        version: The header that holds the version of a row in a request, if an operation has one.
     """
 
     resource: Resource
@@ -115,15 +115,15 @@ class Table:
 
 
 def read_targets(operations: Iterable[Operation], known: Iterable[Resource]) -> dict[str, Target]:
-    """Find out what each operation is about, by operationId; ``known`` are resources that need not be found out."""
+    """Derive the target of each operation, by operationId; ``known`` are resources that are given."""
     reader = _Reader(known)
-    # A path that ends in an id tells what the rows are; the others follow from it.
+    # A path that ends in an id determines the rows; the others follow from it.
     ordered = sorted(operations, key=lambda each: (not each.path.endswith("}"), each.path.count("/")))
     return {operation.operation_id: reader.target(operation) for operation in ordered}
 
 
 def read_tables(targets: Iterable[Target], known: Iterable[Resource]) -> dict[Resource, Table]:
-    """Return what the contract says of each resource, parents first; ``known`` are those that need not be in it."""
+    """Return a table for each resource, parents first; ``known`` are those that the contract need not contain."""
     tables = {resource: Table(resource) for resource in known}
     for target in targets:
         table = tables.setdefault(target.resource, Table(target.resource))
@@ -150,7 +150,7 @@ def _example(target: Target, place: Place) -> dict[str, Any]:
 
 
 class _Reader:
-    """What the operations that were read so far tell of the resources."""
+    """The resources that the operations read so far have shown."""
 
     def __init__(self, known: Iterable[Resource]) -> None:
         self._resources = {resource.name: resource for resource in known}
@@ -165,7 +165,7 @@ class _Reader:
         name = _singular(operation.path.rsplit("/", 1)[-1])
         own = self._resources.get(name) or Resource(name, f"{name}_id", last)
         place = self._place(operation, own, steps)
-        # A body with a row of another resource is about that one: …/projects/{project_id}/archive, for example.
+        # A body with a row of another resource targets that one, such as …/projects/{project_id}/archive.
         alike = [each for each, rows in self._items.items() if any(_same(place, row) for row in rows)]
         is_collection = name in self._items
         resource = own if is_collection or not alike else self._resources[alike[0]]
@@ -192,7 +192,7 @@ class _Reader:
         return Target(operation, Kind.ITEM, step.resource, (*before, step), user, place)
 
     def _steps(self, operation: Operation) -> tuple[tuple[Step, ...], str | None]:
-        """Return the parameters of a path, and apart from them the name of the user's."""
+        """Return the parameters of a path, and separately the name of the parameter for the user."""
         steps: list[Step] = []
         user = None
         collection = ""
@@ -232,7 +232,7 @@ class _Reader:
         found = [*named, *bare, *([*objects, *lists] if is_one else [*lists, *objects])]
         if found or operation.method in ("DELETE", "POST"):
             return found[0] if found else None
-        # An object without an id is a row too, unless it has nothing of the rows that other operations return.
+        # An object without an id is a row too, if it shares a field with the rows that other operations return.
         known = {name for place in self._items.get(resource.name, ()) for name in place.row.fields}
         return Place(None, schema) if not known or known & schema.fields.keys() else None
 
@@ -248,7 +248,7 @@ def _same(place: Place | None, other: Place) -> bool:
 
 
 def _singular(collection: str) -> str:
-    """Return what one of a collection is called: ``project`` of ``projects``, ``api_key`` of ``api-keys``."""
+    """Return the singular of a collection: ``project`` of ``projects``, ``api_key`` of ``api-keys``."""
     word = collection.lower().replace("-", "_")
     if word.endswith("ies"):
         return word.removesuffix("ies") + "y"

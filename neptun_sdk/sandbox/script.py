@@ -1,4 +1,4 @@
-"""Scripted responses: what the embedded Neptun does with the next requests instead of responding as usual."""
+"""Scripted responses: they replace the usual response to the next requests."""
 
 import json
 import math
@@ -38,10 +38,10 @@ class Script:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._steps: deque[tuple[Step, int]] = deque()  # with how many requests are left for each
+        self._steps: deque[tuple[Step, int]] = deque()  # each with the number of requests left
 
     def take(self) -> Step:
-        """Return the step for the request that has come in."""
+        """Return the step for the current request."""
         with self._lock:
             if not self._steps:
                 return Step()
@@ -51,7 +51,7 @@ class Script:
             return step
 
     def clear(self) -> None:
-        """Forget every step."""
+        """Discard every step."""
         with self._lock:
             self._steps.clear()
 
@@ -113,7 +113,9 @@ class Script:
         with self._lock:
             steps = [step, *(each for each, _ in self._steps)]
             if len(steps) > MAX_STEPS or sum(len(each.content or b"") for each in steps) > MAX_CONTENT:
-                raise ValueError(f"there are limits: {MAX_STEPS} steps ahead, and {MAX_CONTENT} bytes of bodies")
+                raise ValueError(
+                    f"too much is scripted: the limits are {MAX_STEPS} steps ahead and {MAX_CONTENT} bytes of bodies"
+                )
             self._steps.append((step, times))
 
 

@@ -1,4 +1,4 @@
-"""The embedded Neptun as a context manager: the app on a loopback port, in threads of its own."""
+"""The embedded Neptun as a context manager: the app on a loopback port, in background threads."""
 
 import threading
 from collections.abc import Iterable
@@ -24,17 +24,17 @@ class Sandbox:
     ``openapi.yaml``. It starts with two users. The first owns project 123, and project 789 with import 123 in it, as in
     the published examples. The second owns project 790 with import 124.
 
-    A browser gets the HTTP reference at ``/``, with curl lines that work there as they stand.
+    A browser gets the HTTP reference at ``/``; its curl lines work against the sandbox without an edit.
 
     Every method may be called from many threads at once. Clients in other languages script responses over HTTP:
     ``neptun-sandbox --help`` says how.
 
     Args:
-        dialect: ``documented``, or ``deployed`` for what a server built from Neptun's public source really responds.
+        dialect: ``documented``, or ``deployed`` for the responses of a server built from Neptun's public source.
         port: The loopback port to listen on; 0 lets the system choose a free one.
         session_cookie: The first user's session; by default a new one is made.
-        host_names: Host names to serve beside those of loopback, such as that of a container in a compose file. A
-            request to any other name is a 403, and so is one that a web page of another origin sends.
+        host_names: Host names to serve beside those of loopback, such as that of a container in a compose file.
+            Requests to any other name, and those that a web page of another origin sends, get a 403.
 
     Attributes:
         session_cookie: The first user's session.
@@ -44,7 +44,7 @@ class Sandbox:
         accounts: Both users, each with the same four attributes.
 
     Raises:
-        ValueError: ``dialect`` is neither of the two, or ``session_cookie`` is no value of a cookie.
+        ValueError: ``dialect`` is neither of the two, or ``session_cookie`` is not a valid cookie value.
         RuntimeError: The sandbox does not fit ``openapi.yaml``; the message names the file to change.
     """
 
@@ -83,14 +83,14 @@ class Sandbox:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The last 1,000 requests that came in, oldest first. None holds a header, so none holds a cookie.
+        """The last 1,000 requests, oldest first. Headers are not recorded, so a record never contains a cookie.
 
         There are fewer if their bodies together are larger than 16 MiB.
         """
         return self._app.requests()
 
     def transport(self) -> httpx.BaseTransport:
-        """Return the same app in process, to pass as ``transport=``: no socket, no thread, the same state."""
+        """Return the same app in process, to pass as ``transport=``: no sockets or threads, and the same state."""
         return InProcessTransport(self._app)
 
     def fail_next(
@@ -104,18 +104,18 @@ class Sandbox:
     ) -> None:
         """Make the next requests fail, for any path and method.
 
-        Several calls add up. What is left is cleared by `reset`, and at the end of the ``with``.
+        Several calls add up. `reset` clears the rest, and so does the end of the ``with``.
 
-        A client sends a request again after a 429, 502, 503 or 504: to see the error of one, fail more requests than
-        its ``max_retries``, or ask it to wait longer than its ``timeout``.
+        A client retries after a 429, 502, 503 or 504. To see the error, fail more requests than its ``max_retries``,
+        or set ``retry_after`` above its ``timeout``.
 
         Args:
             status: The status of the responses, from 400 to 599; the request changes nothing. None: the request is
-                handled as usual, which makes sense with one of the last two arguments.
-            times: How many requests to treat so.
-            retry_after: Seconds for a ``Retry-After`` header; none is sent by default.
-            disconnect: Close the connection instead of sending a response. With ``status=None`` an update is applied
-                and its response lost.
+                handled as usual, which makes sense with ``disconnect`` or ``delay``.
+            times: The number of requests.
+            retry_after: Seconds for a ``Retry-After`` header; not sent by default.
+            disconnect: Close the connection instead of sending a response. With ``status=None`` an update is applied,
+                and its response is lost.
             delay: Seconds to wait before the response is sent, or the connection is closed. The request itself is
                 handled at once. ``fail_next(status=None, delay=2)`` responds as usual, but late.
 
@@ -129,7 +129,7 @@ class Sandbox:
 
         Args:
             **fields: Its fields, by the names of the contract, or in the deployed dialect by the names there; the rest
-                is as in the projects of the start. ``neptun_user_id`` says whose it is, by default the first user's.
+                is as in the projects of the start. ``neptun_user_id`` is its owner, by default the first user.
 
         Returns:
             Its id.
@@ -144,22 +144,22 @@ class Sandbox:
 
         Args:
             project_id: The id of the project.
-            **fields: As of `add_project`; by default it is the project's owner's.
+            **fields: As for `add_project`; its owner is by default that of the project.
 
         Returns:
             Its id.
 
         Raises:
             LookupError: There is no such project.
-            ValueError: As of `add_project`.
+            ValueError: As for `add_project`.
         """
         owner = self.project(project_id)[OWNER]
         return self._add(IMPORT, {OWNER: owner, **fields, PROJECT.path_id: project_id})
 
     def project(self, project_id: int) -> dict[str, Any]:
-        """Return a copy of what is stored of a project now, whoever owns it.
+        """Return a copy of a stored project, whoever owns it.
 
-        The fields are those of the contract; in the deployed dialect they are the columns of that server.
+        The fields are those of the contract; in the deployed dialect, the columns of that server.
 
         Raises:
             LookupError: There is no such project.
@@ -170,7 +170,7 @@ class Sandbox:
         return row
 
     def project_import(self, project_id: int, import_id: int) -> dict[str, Any]:
-        """Return a copy of what is stored of an import now, as `project` does.
+        """Return a copy of a stored import, as `project` does.
 
         Raises:
             LookupError: There is no such import in such a project.
@@ -181,7 +181,7 @@ class Sandbox:
         return row
 
     def reset(self) -> None:
-        """Make everything as it was at the start: rows, scripted failures and recorded requests. Sessions stay."""
+        """Restore the initial rows, and clear scripted failures and recorded requests. Sessions stay valid."""
         self._app.reset()
 
     def __enter__(self) -> Self:
@@ -189,8 +189,8 @@ class Sandbox:
             raise RuntimeError("this Sandbox is running already")
         server = HttpServer(self._gate, self._port)
         listening: Future[None] = Future()
-        # cheroot's threads are daemons if the thread that starts them is one. Else a process would not end that never
-        # leaves the `with`.
+        # cheroot's threads are daemons if the thread that starts them is one. Otherwise a process that never leaves
+        # the `with` could not exit.
         thread = threading.Thread(target=_serve, args=(server, listening), name="neptun-sandbox", daemon=True)
         thread.start()
         listening.result()
@@ -216,7 +216,7 @@ class Sandbox:
 
     def _add(self, resource: Resource, fields: Row) -> int:
         if "id" in fields:
-            raise ValueError("id cannot be chosen: the sandbox returns the one it gives")
+            raise ValueError("id cannot be set: the sandbox assigns it and returns it")
         state = self._app.state
         users = [account.user_id for account in self.accounts]
         with state.lock:

@@ -1,4 +1,4 @@
-"""The contract, as the embedded Neptun reads it from ``openapi.yaml``."""
+"""The contract, read from ``openapi.yaml``."""
 
 import copy
 import math
@@ -20,7 +20,7 @@ SAMPLE_TIME = "2025-02-16T17:42:11.000Z"
 
 _NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 _MAX_DEPTH = 5  # of a sample: a schema may contain itself
-_IGNORED_HEADERS = ("accept", "authorization", "content-type")  # OpenAPI says so: other parts of the contract name them
+_IGNORED_HEADERS = ("accept", "authorization", "content-type")  # other parts of the contract name them
 _SAMPLES = {
     "byte": "TmVwdHVu",
     "date": "2025-02-16",
@@ -39,7 +39,7 @@ _TEXTS = ("sample", "Sample", "a", "A", "1", "v1", "1.0.0", "A1")  # tried in tu
 
 @dataclass(frozen=True)
 class Issue:
-    """One problem of a value: the field it is about ("" for the value as a whole), and what is wrong with it."""
+    """One problem of a value: its field ("" for the value as a whole), and a message."""
 
     field: str
     message: str
@@ -75,7 +75,7 @@ class Schema:
 
     @property
     def kind(self) -> str:
-        """The JSON type of its values; empty if it says none."""
+        """The JSON type of its values; empty if it has none."""
         found: str = self.node.get("type", "object" if "properties" in self.node else "")
         return found
 
@@ -103,7 +103,7 @@ class Schema:
         return values
 
     def unknown(self, value: object) -> list[Issue]:
-        """Return an issue if a value is none of those that the server knows; of an object, one for each such field."""
+        """Return an issue if the server does not know a value; for an object, one for each such field."""
         if isinstance(value, dict):
             row = cast("Mapping[str, object]", value)
             found = [(name, field.unknown(row[name])) for name, field in self.fields.items() if name in row]
@@ -112,7 +112,7 @@ class Schema:
         return [Issue("", refused_value(known, value))] if known and value not in known else []
 
     def read(self, texts: Sequence[str]) -> object:
-        """Return what the texts of a parameter stand for. One that stands for nothing stays a text: an issue."""
+        """Convert the texts of a parameter. A text that cannot be converted stays a text, and is an issue."""
         if self.kind == "array":
             return [self.items.read([text]) for text in texts]
         text = texts[0]
@@ -183,7 +183,7 @@ class Parameter:
 
     @property
     def sample(self) -> Any:
-        """A value for it: its example, else one made from its schema. The first version of a row has it as its tag."""
+        """A value for it: its example, else one made from its schema; also the tag of a row before its first update."""
         if "example" in self.definition:
             return self.definition["example"]
         for example in self.definition.get("examples", {}).values():
@@ -192,11 +192,11 @@ class Parameter:
 
     @property
     def is_if_match(self) -> bool:
-        """Whether it says which version of a row a request is for."""
+        """Whether it holds the version of a row."""
         return self.place == "header" and self.name.lower() == "if-match"
 
     def read(self, texts: Sequence[str]) -> object:
-        """Return what its texts in a request stand for."""
+        """Convert its texts in a request."""
         split = self.schema.kind == "array" and not self.definition.get("explode", self.place == "query")
         return self.schema.read(texts[0].split(",") if split else texts)
 
@@ -243,7 +243,7 @@ class Operation:
         return {name: declared[name] for name in re.findall(r"{([^{}]+)}", self.path)}
 
     def reply(self, status: int) -> Reply | None:
-        """Return what the contract says of a response of a status; None if it does not have it."""
+        """Return the response of the contract for a status; None if there is none."""
         keys = (str(status), f"{status // 100}XX", "default")
         return next((self.responses[key] for key in keys if key in self.responses), None)
 
@@ -253,7 +253,7 @@ def load_spec() -> dict[str, Any]:
     """Read ``openapi.yaml``.
 
     Raises:
-        FileNotFoundError: It is in neither of the places where an installation or a checkout has it.
+        FileNotFoundError: It is missing in the installation and in the checkout.
     """
     # A wheel has it inside the package; a checkout, an sdist and an editable install have it beside the package.
     candidates = [folder / "openapi.yaml" for folder in (_PACKAGE, _PACKAGE.parent)]
@@ -301,7 +301,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:
 def read_parameters(declared: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> Iterator[Parameter]:
     """Yield the parameters of an operation, without the headers that other parts of the contract name."""
     nodes = [resolve(each, document) for each in declared]
-    # The parameter of an operation takes the place of one of its path.
+    # A parameter of an operation overrides that of its path.
     for node in {(each["in"], each["name"]): each for each in nodes}.values():
         if node["in"] != "header" or node["name"].lower() not in _IGNORED_HEADERS:
             schema = Schema(node.get("schema", {}), document)
@@ -360,5 +360,5 @@ def quoted(options: list[str]) -> str:
 
 
 def refused_value(options: list[str], value: object) -> str:
-    """Return what a server says of a value that is not one of an enum's."""
+    """Return the message of a server for a value that is not in an enum."""
     return f"Invalid enum value. Expected {quoted(options)}, received '{value}'"

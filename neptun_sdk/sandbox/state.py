@@ -16,14 +16,14 @@ from neptun_sdk.sandbox.spec import SAMPLE_TIME
 
 Row = dict[str, Any]
 
-OWNER = "neptun_user_id"  # the field that says whose a row is
+OWNER = "neptun_user_id"  # the field that names the owner of a row
 TIMES = ("created_at", "updated_at")
 
 PROJECT = Resource("project", "project_id")
 IMPORT = Resource("import", "import_id", parent=PROJECT)
 
-# What there is at the start, of the resources that are not made from the contract alone. The first user's rows are
-# those of the two published curl lines; the first of them is the one that the examples of the contract name.
+# The initial rows of resources that are not made from the contract alone. The first user's rows are those of the two
+# published curl lines; the first of them is the one in the examples of the contract.
 SEED_IDS: Mapping[Resource, list[Row]] = {
     PROJECT: [{"id": 789, OWNER: 1}, {"id": 123, OWNER: 1}, {"id": 790, OWNER: 2}],
     IMPORT: [{"id": 123, OWNER: 1, "project_id": 789}, {"id": 124, OWNER: 2, "project_id": 790}],
@@ -76,7 +76,7 @@ class Account:
 
 
 class RowNotFoundError(LookupError):
-    """There is no such row, or it is not the user's, or not its parent's."""
+    """The row does not exist, or belongs to another user or another parent."""
 
     def __init__(self, resource: Resource) -> None:
         self.resource = resource
@@ -88,14 +88,14 @@ class State:
 
     Args:
         dialect: The dialect whose fields the rows have.
-        tables: What the contract says of each resource, parents first.
+        tables: One for each resource of the contract, parents first.
         session_cookie: The first user's session; None makes one.
 
     Attributes:
-        answers: The successes of requests with an idempotency key, by operation, user and key.
+        answers: The responses to successful requests with an idempotency key, by operation, user and key.
 
     Raises:
-        ValueError: ``session_cookie`` is no value of a cookie.
+        ValueError: ``session_cookie`` is not a valid cookie value.
     """
 
     def __init__(self, dialect: Dialect, tables: Mapping[Resource, Table], session_cookie: str | None = None) -> None:
@@ -111,7 +111,7 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        """Store what there was at the start; sessions stay."""
+        """Store the initial rows; sessions stay."""
         with self.lock:
             self.answers: dict[tuple[str, int, object], tuple[object, Mapping[str, str]]] = {}
             self._rows: dict[Resource, dict[Any, Row]] = {resource: {} for resource in self.tables}
@@ -120,7 +120,7 @@ class State:
                     self.add(resource, self.new_row(resource, fields))
 
     def _seeds(self, resource: Resource) -> Iterator[Row]:
-        """Yield for each row of the start what tells it from the others."""
+        """Yield the distinguishing fields of each initial row."""
         if resource in SEED_IDS:
             yield from SEED_IDS[resource]
         elif resource == USER:
@@ -140,7 +140,7 @@ class State:
         return None
 
     def find(self, steps: Sequence[Step], values: Mapping[str, Any], owner: int) -> list[Row]:
-        """Return the rows that a path names, in its order: the stored ones, not copies.
+        """Return the stored rows that a path names, in its order: not copies.
 
         Raises:
             RowNotFoundError: One of them is missing, is not the user's, or is in another parent.
@@ -166,7 +166,7 @@ class State:
             return [row for row in rows.values() if row.get(key) == value]
 
     def owned(self, resource: Resource, links: Mapping[str, Any]) -> list[Row]:
-        """Return the stored rows of a user, and of the rows that a path names: ``links`` are the fields that say so."""
+        """Return the stored rows of a user and of the rows that a path names, by the values of the fields ``links``."""
         with self.lock:
             return [row for row in self._rows[resource].values() if _is_linked(row, links)]
 
@@ -176,12 +176,12 @@ class State:
             return {row_id: dict(row) for row_id, row in self._rows[resource].items()}
 
     def problems(self, resource: Resource, row: Row) -> list[str]:
-        """Return what the contract has against a row."""
+        """Return the problems of a row by the contract."""
         table = self.tables[resource]
         parent = resource.parent
         hidden = {"id", OWNER, *TIMES, *table.keys, *([parent.path_id] if parent else [])}
         unknown = [name for name in row if table.fields and name not in table.fields and name not in hidden]
-        problems = [f"{name} is no field of it" for name in unknown]
+        problems = [f"{name} is not one of its fields" for name in unknown]
         for schema in table.schemas:
             shown = {name: row[name] for name in schema.fields if name in row}
             for issue in schema.issues(shown) or schema.unknown(shown):
@@ -189,7 +189,7 @@ class State:
         return list(dict.fromkeys(problems))
 
     def new_row(self, resource: Resource, fields: Mapping[str, Any]) -> Row:
-        """Return a row with these fields, ids that no other has, and a sample for the rest; it is not stored."""
+        """Return a row with these fields, unused ids, and samples for the rest, without storing it."""
         with self.lock:
             keys = [key for key in ("id", *self.tables[resource].keys) if key not in fields]
             return {**self._bases[resource], **{key: self._new_key(resource, key) for key in keys}, **fields}
@@ -231,7 +231,7 @@ class State:
                         self.delete(child, each)
 
     def tag(self, resource: Resource, row: Row) -> str:
-        """Return the entity tag of a stored row; before its first update it is the example of the contract."""
+        """Return the entity tag of a stored row; before its first update, the example of the contract."""
         version = self.tables[resource].version
         is_new = row["updated_at"] == self._bases[resource]["updated_at"]
         return str(version.sample) if version and is_new else f'"{row["updated_at"]}"'
@@ -244,7 +244,7 @@ def _is_linked(row: Row, links: Mapping[str, Any]) -> bool:
 def _base(dialect: Dialect, table: Table) -> Row:
     """Return the fields that every new row of a resource has."""
     seeds = SEEDS[dialect].get(table.resource, {})
-    # What a deployed server has of these, it has under names of its own.
+    # A deployed server has other names for some of these.
     is_known = dialect == "deployed" and bool(seeds)
     samples = [] if is_known else [*(schema.sample() for schema in reversed(table.schemas)), table.example]
     made: Row = {name: value for sample in samples for name, value in sample.items()}

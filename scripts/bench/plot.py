@@ -1,9 +1,10 @@
-"""The rows as a plot: a panel for each subject, in two columns."""
+"""The rows as a plot that fits a phone: one column, with a panel for each subject, in light or dark colors."""
 # pyright: reportUnknownMemberType=false
 # (The types of matplotlib leave some keyword arguments open.)
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,25 +12,24 @@ from typing import NamedTuple
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from bench.harness import Measured, Row
 from bench.report import number
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-NOTE = (
-    f"Bars: medians, on linear axes from zero. {TIMES}: the ratio to the first bar of the same case. "
-    "Blue and bold: neptun-sdk."
-)
-OURS_COLOUR, OTHERS_COLOUR, GREY = "#1f6feb", "#a8b1bb", "#57606a"
+NOTE = f"Bars start at zero. {TIMES}: ratio to the first bar. Blue: neptun-sdk."
+BACKGROUND, INK, OURS_COLOR, OTHERS_COLOR, GRAY = "#ffffff", "#1c2128", "#1f6feb", "#a8b1bb", "#57606a"
+# What each color becomes for a reader who prefers dark pages. The plot has a background, so that it is legible on any
+# page.
+DARK = {BACKGROUND: "#131416", INK: "#e6e8eb", OURS_COLOR: "#4d94ff", OTHERS_COLOR: "#565e67", GRAY: "#a3abb4"}
 
 # A bar with a higher ratio is cut off: beside it, the others would be too short to compare.
 MAX_RATIO = 10
 
-# Inches; a browser shows 96 pixels an inch. Across: the plot (900 pixels), its margin, and in each of the two columns
-# the labels and the bars with their values. Down: the note, and in each panel the heading, each bar and the axis.
-WIDTH, MARGIN, LABELS, BARS = 9.375, 0.1, 2.5, 2.15
-TOP, HEADING, BAR, AXIS = 0.32, 0.52, 0.235, 0.38
+# Inches; a browser shows 96 pixels an inch. Down: the note, the heading of each panel, and each label with its bar.
+WIDTH, MARGIN = 3.96, 0.12
+TOP, HEADING, BAR = 0.34, 0.56, 0.33
+FONT_SIZE = 8.5  # points: about 10 pixels on a phone that is 360 pixels wide
 
 
 class Bar(NamedTuple):
@@ -65,72 +65,69 @@ def plot(rows: Sequence[Row], target: Path) -> None:
     style = matplotlib.rc_context(
         {
             "font.sans-serif": ["DejaVu Sans", "Verdana"],
-            "font.size": 8,
+            "font.size": FONT_SIZE,
+            "text.color": INK,
             "svg.fonttype": "none",  # text stays text, in the reader's font
             "svg.hashsalt": "neptun-sdk",
         }
     )
+    written = io.StringIO()
     with style:
-        figure(rows).savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+        figure(rows).savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    target.write_text(written.getvalue().replace("</style>", f"{dark_style()}</style>", 1), encoding="utf-8")
+
+
+def dark_style() -> str:
+    """Return the rules that replace each color where the reader prefers dark pages."""
+    rules = [
+        f'[style*="{kind}: {light}"] {{ {kind}: {dark} !important }}'
+        for light, dark in DARK.items()
+        for kind in ("fill", "stroke")
+    ]
+    return "\n@media (prefers-color-scheme: dark) {\n" + "\n".join(rules) + "\n}\n"
 
 
 def figure(rows: Sequence[Row]) -> Figure:
-    """Return the plot, with each panel in the column that is shorter so far."""
+    """Return the plot, with a panel for each subject."""
     panels: dict[str, list[Bar]] = {}
     for row in rows:
         panels.setdefault(row.subject, []).extend(Bar(row, each) for each in row.measured)
-    places: list[tuple[int, float]] = []
-    heights = [0.0, 0.0]
+    height = TOP + MARGIN + sum(HEADING + BAR * len(bars) for bars in panels.values())
+    drawn = Figure(figsize=(WIDTH, height), facecolor=BACKGROUND)
+    drawn.text(MARGIN / WIDTH, 1 - 0.2 / height, NOTE, color=GRAY, va="center", size=7.5)
+    bottom = height - TOP
     for bars in panels.values():
-        column = heights.index(min(heights))
-        places.append((column, heights[column]))
-        heights[column] += HEADING + BAR * len(bars) + AXIS
-    height = TOP + max(heights)
-    drawn = Figure(figsize=(WIDTH, height), facecolor="white")
-    drawn.text(MARGIN / WIDTH, 1 - 0.2 / height, NOTE, color=GREY, va="center")
-    for bars, (column, top) in zip(panels.values(), places, strict=True):
         size = BAR * len(bars)
-        bottom = height - TOP - top - HEADING - size
-        left = column * WIDTH / 2 + LABELS
-        draw_panel(drawn.add_axes((left / WIDTH, bottom / height, BARS / WIDTH, size / height)), bars)
+        bottom -= HEADING + size
+        place = (MARGIN / WIDTH, bottom / height, 1 - 2 * MARGIN / WIDTH, size / height)
+        draw_panel(drawn.add_axes(place), bars)
     return drawn
 
 
 def draw_panel(axes: Axes, bars: Sequence[Bar]) -> None:
-    """Draw the bars of one subject, with the value and the ratio of each."""
+    """Draw the bars of one subject, with the contender, the value and the ratio above each."""
     longest = max(bar.measured.median for bar in bars if bar.measured.ratio <= MAX_RATIO)
     if any(bar.measured.ratio > MAX_RATIO for bar in bars):
         longest *= 1.2
+    axes.set_axis_off()
+    axes.set_xlim(0, longest)
+    axes.set_ylim(len(bars) - 0.5, -0.5)
     for place, bar in enumerate(bars):
         length = min(bar.measured.median, longest)
-        axes.barh(place, length, height=0.68, color=OURS_COLOUR if bar.ours else OTHERS_COLOUR)
+        axes.barh(place + 0.26, length, height=0.26, color=OURS_COLOR if bar.ours else OTHERS_COLOR)
         if length < bar.measured.median:
-            draw_break(axes, length, place)
-        axes.annotate(
-            bar.value, (length, place), (4, 0), textcoords="offset points", va="center_baseline", weight=bar.weight
-        )
-    axes.set_xlim(0, longest * 2.7)  # the rest is room for the values
-    axes.set_xticks(
-        [tick for tick in MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]).tick_values(0, longest) if tick <= longest]
-    )
-    axes.xaxis.set_major_formatter(lambda tick, _: f"{tick:,g}")
-    axes.tick_params(axis="x", length=2, labelsize=7, color=GREY, labelcolor=GREY)
-    axes.set_ylim(len(bars) - 0.5, -0.5)
-    axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
-    axes.tick_params(axis="y", length=0)
-    for label, bar in zip(axes.get_yticklabels(), bars, strict=True):
-        label.set_fontweight(bar.weight)
-    axes.spines[["left", "top", "right"]].set_visible(False)
-    axes.spines["bottom"].set(bounds=(0, longest), color=GREY, linewidth=0.5)
-    row, left, top = bars[0].row, 72 * (MARGIN - LABELS), 72 * BAR * len(bars)
+            draw_break(axes, length, place + 0.26)
+        axes.text(0, place + 0.01, bar.label, weight=bar.weight)
+        axes.text(longest, place + 0.01, bar.value, weight=bar.weight, ha="right")
+    row, top = bars[0].row, 72 * BAR * len(bars)
     subject = row.subject[0].upper() + row.subject[1:]
-    axes.annotate(subject, (left, top + 18), xycoords="axes points", weight="bold", size=9.5)
+    axes.annotate(subject, (0, top + 18), xycoords="axes points", weight="bold", size=10)
     better = f"{row.quantity}, {row.unit}: {row.better} is better"
-    axes.annotate(better, (left, top + 6), xycoords="axes points", color=GREY)
+    axes.annotate(better, (0, top + 6), xycoords="axes points", color=GRAY, size=7.5)
 
 
-def draw_break(axes: Axes, length: float, place: int) -> None:
-    """Mark a bar that is cut off with two white lines near its end."""
+def draw_break(axes: Axes, length: float, place: float) -> None:
+    """Mark a bar that is cut off with two lines near its end."""
     for end in (0.93, 0.96):
         low, high = length * (end - 0.01), length * (end + 0.01)
-        axes.plot([low, high], [place + 0.4, place - 0.4], color="white", linewidth=1.5)
+        axes.plot([low, high], [place + 0.16, place - 0.16], color=BACKGROUND, linewidth=1.5)

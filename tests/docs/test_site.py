@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urldefrag, urljoin
 
 import pytest
@@ -248,6 +249,18 @@ def test_search_works_in_a_page_that_was_opened_as_a_file(browser: Browser, buil
         assert (visit.found.errors, visit.found.elsewhere) == ([], [])
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_name_of_a_module_in_code_is_not_underlined_like_a_link(
+    scheme: Literal["light", "dark"], visit: Visit
+) -> None:
+    page = visit.open("tasks/endpoint.html")
+    page.emulate_media(color_scheme=scheme)
+    lines = page.locator("div.highlight .nn").evaluate_all(
+        "all => all.map(e => getComputedStyle(e).textDecorationLine)"
+    )
+    assert set(lines) == {"none"}
+
+
 def test_both_operations_are_visible_in_the_http_reference(visit: Visit) -> None:
     page = visit.open("reference/http.html")
     for operation in load_operations().values():
@@ -256,6 +269,22 @@ def test_both_operations_are_visible_in_the_http_reference(visit: Visit) -> None
         assert page.get_by_role("heading", name=heading).is_visible()
     for body in ('"statusCode": 403', '"title": "Updated GitHub Import"'):
         assert page.get_by_text(body).first.is_visible()
+
+
+def test_an_example_of_the_http_reference_has_tabs_and_its_response_beside_them(visit: Visit) -> None:
+    """The language that a reader chooses in one example is shown in all."""
+    page = visit.open("reference/http.html")
+    examples = page.locator(".example").all()
+    assert len(examples) == len(load_operations())
+    for example in examples:
+        request, response = example.locator(".sd-tab-set").bounding_box(), example.locator(".response").bounding_box()
+        assert request is not None
+        assert response is not None
+        assert request["x"] + request["width"] <= response["x"]
+    examples[0].get_by_text("Python SDK").click()
+    for example in examples:
+        assert example.get_by_text("NeptunClient").first.is_visible()
+        assert example.get_by_text("curl -X").first.is_hidden()
 
 
 def test_the_page_of_the_sandbox_is_as_good(browser: Browser) -> None:

@@ -144,7 +144,7 @@ class Checkout:
         """Write the snapshot of the Python interface, and a line of the CHANGELOG."""
         done = self.run("scripts/api_snapshot.py")
         assert done.returncode == 0, done.stderr
-        self._note("make api-snapshot")
+        self._note("make changes")
         self.replace("CHANGELOG.md", "## [Unreleased]\n", f"## [Unreleased]\n\n### {kind}\n\n- {text}\n")
 
     def raise_contract(self, level: Level) -> None:
@@ -162,7 +162,7 @@ class Checkout:
         for command in (
             ("scripts/spec_diff.py", "--check-version", f"{ROOT}/openapi.yaml", "openapi.yaml"),
             ("scripts/api_snapshot.py", "--check"),
-            ("scripts/api_diff.py", "--check-version", f"{ROOT}/api/python.txt", "api/python.txt"),
+            ("scripts/api_diff.py", "--check-version", f"{ROOT}/interfaces/python.txt", "interfaces/python.txt"),
         ):
             done = self.run(*command)
             assert done.returncode == 0, done.stdout + done.stderr

@@ -34,8 +34,8 @@ NOT_IN_THE_DIALECT = {
     "change DEPLOYED_NAMES[Project] in neptun_sdk/dialects.py: ['project_type'] is in no schema",
 }
 NOT_IN_THE_SANDBOX = {
-    "the documented dialect of the sandbox starts with a project that is not valid: project_type is no field of it. "
-    "Change its example in openapi.yaml, or SEEDS in neptun_sdk/sandbox/state.py",
+    "the documented dialect of the sandbox starts with a project that is not valid: project_type is not one of its "
+    "fields. Change its example in openapi.yaml, or SEEDS in neptun_sdk/sandbox/state.py",
 }
 
 

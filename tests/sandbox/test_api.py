@@ -109,7 +109,7 @@ def test_seeds_that_do_not_fit_the_contract_fail_at_once(contract: dict[str, Any
     project = schema(contract, "Project")
     project["properties"]["title"] = project["properties"].pop("name")
     project["required"] = ["title"]
-    with pytest.raises(RuntimeError, match=r"name is no field of it.*SEEDS in neptun_sdk/sandbox/state\.py"):
+    with pytest.raises(RuntimeError, match=r"name is not one of its fields.*SEEDS in neptun_sdk/sandbox/state\.py"):
         Sandbox()
 
 
@@ -134,7 +134,7 @@ def test_a_required_field_of_a_resource_is_made_from_its_type(contract: dict[str
     [
         ({"name": None}, "name: Expected string"),
         ({"type": "x"}, "type: Invalid enum"),
-        ({"title": "x"}, "title is no column"),
+        ({"title": "x"}, "title is not one of its columns"),
     ],
     ids=["null", "unknown value", "unknown column"],
 )

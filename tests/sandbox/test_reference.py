@@ -4,7 +4,9 @@ import copy
 import json
 import re
 import subprocess
+import sysconfig
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -93,6 +95,29 @@ def test_every_curl_line_works_as_it_stands(neptun: Sandbox) -> None:
     assert neptun.project_import(789, 123)["title"] == "Updated GitHub Import"
 
 
+@pytest.mark.needs("Node")
+def test_every_block_of_javascript_works_as_it_stands(neptun: Sandbox) -> None:
+    blocks = [block for block in open_page(neptun).blocks if block.startswith("const response")]
+    assert len(blocks) == len(load_operations())
+    for block in blocks:
+        command = [str(Path(sysconfig.get_path("scripts")) / "node"), "--input-type=module", "--eval", block]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        assert done.stdout.startswith("200 {")
+    assert neptun.project(789)["name"] == "Updated Project Name"
+    assert neptun.project_import(789, 123)["title"] == "Updated GitHub Import"
+
+
+def test_an_example_shows_a_request_in_each_language_and_its_response() -> None:
+    """docs/conf.py shows these blocks side by side."""
+    for example in re.findall(r"### Example\n(.*?)\n###", markdown(load_spec()), re.S):
+        assert re.findall(r"^(.+):\n\n```(\w+)$", example, re.M) == [
+            ("With curl", "bash"),
+            ("With the Python SDK", "python"),
+            ("With JavaScript in Node", "javascript"),
+            ("The response, with status 200", "json"),
+        ]
+
+
 def test_every_error_body_is_one_of_the_contract() -> None:
     schema = {**load_spec()["components"]["schemas"]["ErrorBody"], "components": load_spec()["components"]}
     blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", markdown(load_spec()), re.S)]
@@ -137,7 +162,7 @@ def test_to_a_client_of_the_api_it_is_not_there(method: str, path: str, headers:
     assert httpx.request(method, f"{neptun.base_url}{path}", headers=headers).status_code in (404, 405)
 
 
-@pytest.mark.parametrize(("dialect", "words"), [("documented", "work as they stand"), ("deployed", "main_language")])
+@pytest.mark.parametrize(("dialect", "words"), [("documented", "work without an edit"), ("deployed", "main_language")])
 def test_it_says_which_dialect_it_is(dialect: Dialect, words: str) -> None:
     with Sandbox(dialect) as neptun:
         assert words in open_page(neptun).text
@@ -163,6 +188,7 @@ def test_a_new_operation_of_any_shape_is_described() -> None:
     for words in ("## rateStar", "`POST /api/stars/{star_id}`", '"stars": 1', "204: Done", "No body.", "a \\| b"):
         assert words in text
     assert "client.drop_star()" in text
+    assert text.count("The response, with status") == len(load_operations()), "a 204 has none"
     assert "curl -X DELETE 'https://neptun-webui.vercel.app/api/stars/{star_id}'" in text
 
 

@@ -279,7 +279,7 @@ def test_a_deep_body_is_recorded(http: httpx.Client) -> None:
 def test_what_is_scripted_ahead_has_limits(body: str, times: int, http: httpx.Client) -> None:
     responses = [http.post("/_sandbox/respond", json={"body": body}) for _ in range(times)]
     assert [response.status_code for response in responses] == [200] * (times - 1) + [400]
-    assert "there are limits: 1000 steps" in responses[-1].json()["message"]
+    assert "the limits are 1000 steps" in responses[-1].json()["message"]
 
 
 @pytest.mark.parametrize("how", ["Python", "HTTP"])

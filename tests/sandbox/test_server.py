@@ -149,12 +149,12 @@ def test_what_is_stored_is_a_copy() -> None:
 
 
 WRONG_FIELDS: dict[str, tuple[Dialect, dict[str, Any], str]] = {
-    "unknown": ("documented", {"title": "x"}, "title is no field of it"),
-    "unknown to a deployed server": ("deployed", {"project_type": "web-app"}, "project_type is no column of it"),
+    "unknown": ("documented", {"title": "x"}, "title is not one of its fields"),
+    "unknown to a deployed server": ("deployed", {"project_type": "web-app"}, "project_type is not one of its columns"),
     "wrong type": ("documented", {"name": 5}, "name: 5 is not of type 'string'"),
     "unknown value": ("documented", {"project_type": "x"}, "project_type: Invalid enum value"),
     "no date": ("documented", {"created_at": "x"}, "created_at: 'x' is not a 'date-time'"),
-    "its own id": ("documented", {"id": 5}, "id cannot be chosen"),
+    "its own id": ("documented", {"id": 5}, "id cannot be set"),
     "of nobody": ("documented", {"neptun_user_id": 3}, r"neptun_user_id: there are only the users \[1, 2\]"),
 }
 

@@ -25,7 +25,7 @@ class ErrorBody:
             message (str | Unset): What went wrong Example: Project not found.
             status_message (str | Unset): What went wrong, from a server that sends no `message`; else a status phrase
                 Example: Bad Request.
-            data (ErrorData | Unset): More about an error; a 400 lists the problems of the request here.
+            data (ErrorData | Unset): Details of an error; a 400 lists the problems of the request here.
     """
 
     status_code: int

@@ -17,7 +17,7 @@ T = TypeVar("T", bound="ErrorData")
 
 @_attrs_define
 class ErrorData:
-    """More about an error; a 400 lists the problems of the request here.
+    """Details of an error; a 400 lists the problems of the request here.
 
     Attributes:
         issues (list[Issue] | Unset):

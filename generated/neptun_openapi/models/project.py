@@ -22,7 +22,7 @@ class Project:
         project_type (str):
         programming_language (str):
         created_at (datetime.datetime):
-        updated_at (datetime.datetime): Moves by itself on every update.
+        updated_at (datetime.datetime): Set by the server on every update.
         neptun_user_id (int): The ID of the user to whom the project belongs
         description (None | str | Unset): Absent or null where the project has none.
     """

@@ -21,7 +21,7 @@ class ProjectImport:
         source_type (str):
         source_path (str):
         created_at (datetime.datetime):
-        updated_at (datetime.datetime): Moves by itself on every update.
+        updated_at (datetime.datetime): Set by the server on every update.
         neptun_user_id (int): The ID of the user to whom the import belongs
         project_id (int): The ID of the project that the import is in
         title (None | str | Unset): Absent or null where the import has none.
