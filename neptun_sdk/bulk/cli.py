@@ -30,7 +30,7 @@ from neptun_sdk.bulk.rejects import write_rejects
 from neptun_sdk.bulk.rows import InputError, Rows
 from neptun_sdk.bulk.run import BulkRun, bulk_update
 from neptun_sdk.bulk.summary import Totals, as_json, print_summary, reason_of
-from neptun_sdk.bulk.updates import Outcome, Update, check, hash_of, operation_of
+from neptun_sdk.bulk.updates import Checker, Outcome, Update, hash_of, operation_of
 from neptun_sdk.bulk.worker import Account, account_of
 from neptun_sdk.client import parts_of
 from neptun_sdk.dialects import DIALECTS
@@ -104,12 +104,12 @@ def _dry_run(options: argparse.Namespace, stack: ExitStack) -> int:
                 content.check(account, hash_of(rows))
         except (ArgumentError, OSError) as exc:
             raise _NothingStarted(_reason(exc)) from None
-    unsent = 0
+    unsent, checker = 0, Checker(dialect)
     for number, (line, update) in enumerate(rows.lines(), 1):
         entry = content.entry(number) if content else None
         if isinstance(update, Update) and (entry is None or entry.again):
             unsent += 1
-            fields = json.dumps(check(update, dialect), ensure_ascii=False)
+            fields = json.dumps(checker.fields(update), ensure_ascii=False)
             print(f"line {line}: {operation_of(update).name} {update}: {fields}")
     where = f"to {environment('NEPTUN_BASE_URL') or SERVER} ({dialect}), if there were a session"
     if account is not None:
@@ -154,11 +154,12 @@ def _checked_rows(options: argparse.Namespace, stack: ExitStack, dialect: Dialec
         rows = Rows(
             file, options.format, clear=options.clear, delimiter=options.delimiter, ignore=options.ignore_columns
         )
+        checker = Checker(dialect)
         total = bad = 0
         problems: list[str] = []
         for line, update in rows.lines():
             total += 1
-            if problem := _problem(update, dialect):
+            if problem := _problem(update, checker):
                 bad += 1
                 if bad <= _MAX_PROBLEMS:
                     problems.append(f"\n  line {line}: {problem}")
@@ -175,12 +176,12 @@ def _checked_rows(options: argparse.Namespace, stack: ExitStack, dialect: Dialec
     return rows, total
 
 
-def _problem(update: Update | str, dialect: Dialect) -> str:
+def _problem(update: Update | str, checker: Checker) -> str:
     """Return what is wrong with a row; nothing if it may be sent."""
     if isinstance(update, str):
         return update
     try:
-        check(update, dialect)
+        checker.fields(update)
     except ArgumentError as error:
         return str(error).replace("; nothing was sent", "").replace(" Nothing was sent.", "").rstrip(".")
     return ""

@@ -27,10 +27,10 @@ from neptun_sdk.bulk.targets import Row, Targets
 from neptun_sdk.bulk.under_way import UnderWay
 from neptun_sdk.bulk.updates import (
     FILE_HASH,
+    Checker,
     Outcome,
     Status,
     Update,
-    check,
     content_of,
     digest,
     hash_of,
@@ -76,7 +76,7 @@ class Loop:
         self._client = client
         settings, session = parts_of(client)
         self._account = worker.account_of(client)
-        self._mask = session.mask
+        self._checker = Checker(settings.dialect, session.mask)
         self._max_retries = settings.max_retries
         self._window = WINDOW * max_workers
         self._id = uuid.uuid4().hex
@@ -191,7 +191,7 @@ class Loop:
             return
         row.maybe_applied = entry is not None and entry.maybe_applied
         try:
-            row.fields = check(row.update, self._account.dialect, self._mask)
+            row.fields = self._checker.fields(row.update)
         except ArgumentError as error:
             row.error = error
             self._note(row, "refused", again=False)
