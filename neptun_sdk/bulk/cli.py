@@ -28,7 +28,7 @@ from neptun_sdk.bulk.options import OptionError, client_of, command, in_words_of
 from neptun_sdk.bulk.progress import show_progress
 from neptun_sdk.bulk.rejects import write_rejects
 from neptun_sdk.bulk.rows import InputError, Rows
-from neptun_sdk.bulk.run import BulkRun, bulk_update
+from neptun_sdk.bulk.run import BulkRun, bulk_update, content_before
 from neptun_sdk.bulk.summary import Totals, as_json, print_summary, reason_of
 from neptun_sdk.bulk.updates import Checker, Outcome, Update, hash_of, operation_of
 from neptun_sdk.bulk.worker import Account, account_of
@@ -402,7 +402,7 @@ class _Signals:
             os._exit(self.exit_code)
         if self.run is None:
             raise _Interrupted
-        self.run.stop()
+        self.run.stop(read_rest=False)
         with suppress(OSError):  # the terminal may be closed
             os.write(2, b"\nneptun-bulk: finishing what is under way (a second time ends at once)\n")
 
@@ -418,13 +418,15 @@ def _consume(
     with show_progress(totals, quiet=options.quiet) as progress:
         signals.run = run
         if signals.number:  # it came before the run was known
-            run.stop()
+            run.stop(read_rest=False)
         for outcome in run:
             totals.add(outcome)
             if outcome.status != "unsent":
                 progress.show(totals)
             if show is not None:
                 show(outcome)
+    if signals.number:
+        totals.add_unread(content_before(run))
 
 
 def _what_next(options: argparse.Namespace, totals: Totals, journal: Path | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -108,6 +109,12 @@ class Rows(Iterable[Update]):
                 yield line, self._csv_update(header, cells)
             else:
                 header = self._header(cells, line)
+
+    def places(self) -> Iterator[int]:
+        """Return the line on which each row begins."""
+        if self.form == "jsonl":
+            return (line for line, _ in self.texts())
+        return (line for line, _ in itertools.islice(self.records(), 1, None))
 
     def records(self) -> Generator[tuple[int, list[str]]]:
         """Yield the header of a CSV file, and each row as it stands there, with its line. Empty rows are left out."""

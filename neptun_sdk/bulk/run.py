@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from types import TracebackType
 from typing import Any, Self
 
+from neptun_sdk.bulk.content import Content
 from neptun_sdk.bulk.loop import Loop
 from neptun_sdk.bulk.updates import Outcome, Update
 from neptun_sdk.client import NeptunClient
@@ -99,12 +100,16 @@ class BulkRun(Iterator[Outcome]):
         """The error that ended the run before its time, such as an `AuthenticationError` about the session."""
         return self._loop.ended_by
 
-    def stop(self) -> None:
-        """Finish what is under way and send nothing more: the rest is ``unsent``. The iterator goes on to its end.
+    def stop(self, *, read_rest: bool = True) -> None:
+        """Finish what is under way and send nothing more. The iterator still yields its outcomes.
 
         May be called from any thread, and from a signal handler.
+
+        Args:
+            read_rest: Read the rest of the input, and yield an outcome for each of its updates: ``unsent``, or what the
+                journal knows of it. ``False`` leaves the rest unread and without outcomes.
         """
-        self._loop.stop()
+        self._loop.stop(read_rest=read_rest)
 
     def close(self) -> None:
         """Wait for the requests that are under way, write their outcomes to the journal, and close it."""
@@ -121,3 +126,8 @@ class BulkRun(Iterator[Outcome]):
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def content_before(run: BulkRun) -> Content | None:
+    """Return what the journal of a run held when it began, for the command to count unread rows."""
+    return run._loop.before  # pyright: ignore[reportPrivateUsage]

@@ -148,13 +148,13 @@ class Checker:
 
     def fields(self, update: Update) -> dict[str, Any]:
         """Return the fields to send, or raise `ArgumentError`."""
-        given = cast("object", update.fields)
-        if not isinstance(given, dict):
+        if not isinstance(cast("object", update.fields), dict):
             return self._check(update)
+        given = cast("dict[str, Any]", update.fields)
         names = (update.import_id is None, *given)
         checks = self._known.get(names)
         if checks is not None and self._is_right(update, checks):
-            return dict(cast("dict[str, Any]", given))
+            return dict(given)
         fields = self._check(update)
         operation = operation_of(update)
         self._known[names] = [operation.fields[name].kind.take for name in given]
