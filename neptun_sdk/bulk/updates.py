@@ -206,9 +206,10 @@ def field_names(operation: Operation[Any]) -> tuple[str, ...]:
 def canonical(update: Update) -> bytes:
     """Return an update as bytes that are the same for the same update, whatever the order of its fields."""
     given = cast("object", update.fields)
-    fields = dict(cast("Mapping[object, object]", given)) if isinstance(given, Mapping) else given
+    if not isinstance(given, dict) and isinstance(given, Mapping):  # the encoder knows dictionaries only
+        given = dict(cast("Mapping[object, object]", given))
     try:
-        text = _encode([update.project_id, update.import_id, fields])
+        text = _encode([update.project_id, update.import_id, given])
     except (TypeError, ValueError):  # keys that are no texts; such an update is refused
         text = repr(update)
     return text.encode("ascii", "backslashreplace") + b"\n"
