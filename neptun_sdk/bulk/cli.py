@@ -188,7 +188,7 @@ def _problem(update: Update | str, checker: Checker) -> str:
 
 
 def _notes(options: argparse.Namespace, rows: Rows) -> list[str]:
-    """Return what was recognised in the input without being said."""
+    """Return what was recognized in the input, if no option says it."""
     if rows.form == "csv" and rows.delimiter != "," and not options.delimiter:
         what = {";": "semicolons", "\t": "tabs"}[rows.delimiter]
         return [f"{_input_name(options)} is read as CSV separated by {what}."]
@@ -296,7 +296,7 @@ def _ask(options: argparse.Namespace, account: Account) -> None:
     is_local = is_loopback(httpx.URL(account.base_url).host)
     if options.yes or is_local or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    print("Continue? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise _NothingStarted("nothing was sent")
 
@@ -359,10 +359,10 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _reason(exc: BaseException | None) -> str:
-    """Return the text of an error; of the system's, what could not be done to which file, and what to do."""
+    """Return the text of an error. An error of the system also names the file, and says what to do."""
     if isinstance(exc, OSError) and exc.filename is not None:
         elsewhere = "Or keep the journal elsewhere: copy it, if there is one, and pass --journal ELSEWHERE."
-        return f"cannot use {exc.filename}: {exc.strerror}. Mend that, and run again. {elsewhere}"
+        return f"cannot use {exc.filename}: {exc.strerror}. Fix that, and run again. {elsewhere}"
     return "" if exc is None else in_words_of_command(str(exc))
 
 
@@ -395,7 +395,7 @@ class _Signals:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         again, self.number = self.number, number
-        # Not through sys.stderr: this may run in the middle of its own writing.
+        # Not through sys.stderr: this may interrupt a write to it.
         if again:
             with suppress(OSError):
                 os.write(2, b"\nneptun-bulk: ended at once; what was under way may have been applied\n")

@@ -292,7 +292,7 @@ _VALUES: Mapping[str, Callable[[Any], bool]] = {
 
 
 def _error(recorded: Mapping[str, Any] | None) -> NeptunError | None:
-    """Make an error again from what a line says of it."""
+    """Make an error from its record in a line."""
     if recorded is None:
         return None
     error_class: Any = getattr(errors, recorded["class"], NeptunError)

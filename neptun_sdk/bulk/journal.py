@@ -1,8 +1,8 @@
 """The journal of a run: JSON Lines that say which rows were sent and what became of each.
 
 The first line is the header. A row is sent only when a line ``{"sending": [[row, digest], …]}`` that names it is on
-disk. Once its outcome is final, it has a line of its own, which is written before the outcome is yielded, and is on
-disk soon after. So after a crash, or a ``kill -9``, the rows that may have been sent without an outcome are those
+disk. Once its outcome is final, it gets a line. That is written before the outcome is yielded, and is on disk soon
+after. So after a crash, or a ``kill -9``, the rows that may have been sent without an outcome are those
 that a ``sending`` line names last: at most the window. A row without a line, or whose line says ``unsent``, was not
 sent. The last line of a row counts. Each line ends in a checksum (`neptun_sdk.bulk.content`).
 """

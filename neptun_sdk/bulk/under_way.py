@@ -63,7 +63,7 @@ class UnderWay:
             future = self._executor.submit(worker.send, self._account, task)
         except Exception as exc:  # such as a process pool that has lost a process
             if self._pool is None:
-                _log.warning("the executor takes no more work (%s: %s); going on in threads", type(exc).__name__, exc)
+                _log.warning("the executor takes no more work (%s: %s); continuing in threads", type(exc).__name__, exc)
                 self._executor = self._threads()
                 return self.submit(row, task)
             if "cannot schedule new futures" not in str(exc):  # else the interpreter is ending

@@ -168,7 +168,7 @@ class Checker:
                 return False
         try:
             values = [take(value) for take, value in zip(checks, update.fields.values(), strict=True)]
-        except Mismatch:  # also for None, which leaves a field out
+        except Mismatch:  # None is one: it leaves a field out
             return False
         if self._mask is None:
             return True
@@ -210,13 +210,13 @@ def canonical(update: Update) -> bytes:
         given = dict(cast("Mapping[object, object]", given))
     try:
         text = _encode([update.project_id, update.import_id, given])
-    except (TypeError, ValueError):  # keys that are no texts; such an update is refused
+    except (TypeError, ValueError):  # keys that are not texts; such an update is refused
         text = repr(update)
     return text.encode("ascii", "backslashreplace") + b"\n"
 
 
 def content_of(row: int, update: object) -> bytes:
-    """Return the bytes of a row, or raise `ArgumentError` if it is no update."""
+    """Return the bytes of a row, or raise `ArgumentError` if it is not an update."""
     if not isinstance(update, Update):
         raise ArgumentError(
             f"row {row} must be a neptun_sdk.bulk.Update, not {type(update).__name__}; it was not sent."
@@ -240,5 +240,5 @@ class _File(Protocol):
 
 
 def digest(content: bytes) -> str:
-    """Return a short hash of an update, by which a later run recognises it."""
+    """Return a short hash of an update, by which a later run recognizes it."""
     return hashlib.blake2b(content, digest_size=8).hexdigest()

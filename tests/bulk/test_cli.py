@@ -230,7 +230,7 @@ def test_an_error_of_the_journal_names_it(
     monkeypatch.setattr(os, "fsync", fail)
     assert cli.main([file]) == 2
     printed = capsys.readouterr().err
-    assert "cannot use rows.csv.journal.jsonl: Input/output error. Mend that, and run again. " in printed
+    assert "cannot use rows.csv.journal.jsonl: Input/output error. Fix that, and run again. " in printed
     assert "pass --journal ELSEWHERE" in printed
 
 

@@ -420,7 +420,7 @@ def test_a_worker_that_dies_makes_its_rows_unknown_and_they_are_tried_again(
     outcomes = by_row(bulk_update(bulk_client, named(*range(1, 21)), executor=executor))
     assert {outcome.status for outcome in outcomes.values()} == {"applied"}
     assert sorted(outcome.attempts for outcome in outcomes.values()) == [1] * 18 + [2] * 2
-    assert "the executor takes no more work (RuntimeError: a process died); going on in threads" in caplog.text
+    assert "the executor takes no more work (RuntimeError: a process died); continuing in threads" in caplog.text
     assert len(server.projects) == 20
 
 
