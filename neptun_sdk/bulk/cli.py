@@ -7,13 +7,11 @@ import importlib
 import io
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any, BinaryIO, cast
 
 import httpx
@@ -29,6 +27,7 @@ from neptun_sdk.bulk.progress import show_progress
 from neptun_sdk.bulk.rejects import write_rejects
 from neptun_sdk.bulk.rows import InputError, Rows
 from neptun_sdk.bulk.run import BulkRun, bulk_update, content_before
+from neptun_sdk.bulk.signals import Interrupted, Signals
 from neptun_sdk.bulk.summary import Totals, as_json, print_summary, reason_of
 from neptun_sdk.bulk.updates import Checker, Outcome, Update, hash_of, operation_of
 from neptun_sdk.bulk.worker import Account, account_of
@@ -47,10 +46,6 @@ class _NothingStarted(Exception):
     """The run cannot begin. The text says why, and what to do."""
 
 
-class _Interrupted(BaseException):
-    """A signal came before anything was sent."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; ``arguments`` are those of the command line. Return its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -58,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.arguments = given
     _prepare_streams()
     with ExitStack() as stack:
-        signals = stack.enter_context(_Signals.handled())
+        signals = stack.enter_context(Signals.handled())
         try:
             code = _dry_run(options, stack) if options.dry_run else _send(options, stack, signals)
             sys.stdout.flush()
@@ -72,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (_NothingStarted, OptionError) as exc:
             print(f"neptun-bulk: {exc}", file=sys.stderr)
             return _NOT_STARTED
-        except _Interrupted:
+        except Interrupted:
             print("\nneptun-bulk: interrupted; nothing was sent", file=sys.stderr)
             return signals.exit_code
 
@@ -222,7 +217,7 @@ def _check_options(options: argparse.Namespace, journal: Path | None) -> None:
 # Sending.
 
 
-def _send(options: argparse.Namespace, stack: ExitStack, signals: _Signals) -> int:
+def _send(options: argparse.Namespace, stack: ExitStack, signals: Signals) -> int:
     """Send the rows, and return the exit code."""
     try:
         importlib.import_module("tqdm")
@@ -366,51 +361,10 @@ def _reason(exc: BaseException | None) -> str:
     return "" if exc is None else in_words_of_command(str(exc))
 
 
-class _Signals:
-    """Ctrl-C and SIGTERM: the first ends the run in good order, the second ends the process at once."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.run: BulkRun | None = None
-
-    @classmethod
-    @contextmanager
-    def handled(cls) -> Generator[_Signals]:
-        """Handle both until the end of the ``with``, except one that the parent process has set to be ignored."""
-        signals = cls()
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-        for number in handled:
-            signal.signal(number, signals._handle)
-        try:
-            yield signals
-        finally:
-            for number in handled:
-                signal.signal(number, before[number])
-
-    @property
-    def exit_code(self) -> int:
-        """What a shell makes of a process that was ended by the signal."""
-        return 128 + self.number
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        again, self.number = self.number, number
-        # Not through sys.stderr: this may interrupt a write to it.
-        if again:
-            with suppress(OSError):
-                os.write(2, b"\nneptun-bulk: ended at once; what was under way may have been applied\n")
-            os._exit(self.exit_code)
-        if self.run is None:
-            raise _Interrupted
-        self.run.stop(read_rest=False)
-        with suppress(OSError):  # the terminal may be closed
-            os.write(2, b"\nneptun-bulk: finishing what is under way (a second time ends at once)\n")
-
-
 def _consume(
     run: BulkRun,
     totals: Totals,
-    signals: _Signals,
+    signals: Signals,
     options: argparse.Namespace,
     show: Callable[[Outcome], None] | None,
 ) -> None:

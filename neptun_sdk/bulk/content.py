@@ -112,8 +112,7 @@ class Content:
         """Yield the number of each row after this one that is refused or unknown, and what is known of it."""
         failed = {number for number, kind in enumerate(self._kinds[row:], row + 1) if kind == _FAILED}
         for number in sorted(failed.union(each for each in self._unfinished if each > row)):
-            if entry := self.entry(number):
-                yield number, entry
+            yield number, cast("Entry", self.entry(number))
 
     def done_after(self, row: int, target: Target) -> int | None:
         """Return a later row of the same target that is done, if there is one."""

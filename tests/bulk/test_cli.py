@@ -23,6 +23,7 @@ import pytest
 from neptun_sdk.bulk import Outcome, Update, bulk_update, cli, progress, rows
 from neptun_sdk.bulk.journal import Journal
 from neptun_sdk.bulk.run import BulkRun
+from neptun_sdk.bulk.signals import Signals
 from neptun_sdk.bulk.summary import Totals
 from neptun_sdk.client import NeptunClient
 from neptun_sdk.sandbox import Sandbox
@@ -495,7 +496,7 @@ def test_a_signal_stops_the_run_and_another_ends_the_process(
     assert "run it again:\n  neptun-bulk rows.csv" in printed.out
 
     monkeypatch.setattr(os, "_exit", end)
-    with cli._Signals.handled() as signals:
+    with Signals.handled() as signals:
         signals.number = signal.SIGINT
         with pytest.raises(Ended, match="143"):
             signal.raise_signal(signal.SIGTERM)
@@ -634,7 +635,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
     """As of a process that a shell has started in the background."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with cli._Signals.handled():
+        with Signals.handled():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
