@@ -541,6 +541,17 @@ def test_ctrl_c_leaves_the_rest_of_the_file_unread(
 
 
 @pytest.mark.usefixtures("interrupted")
+def test_ctrl_c_without_a_journal_counts_the_rest_as_unsent(
+    neptun: Sandbox, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(write(renames(neptun, 300)), "rb") as file:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=file, isatty=lambda: False))
+        assert cli.main(["-", "--json"]) == 130
+    found = json.loads(capfd.readouterr().out)
+    assert found["applied"] + found["unsent"] == found["total"] == 300
+
+
+@pytest.mark.usefixtures("interrupted")
 def test_what_is_unread_after_ctrl_c_is_what_the_journal_knows(
     neptun: Sandbox, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -95,6 +96,12 @@ DIFFERENT = [
 
 def test_different_updates_have_different_digests() -> None:
     assert len({digest(canonical(update)) for update in DIFFERENT}) == len(DIFFERENT)
+
+
+def test_a_mapping_of_any_class_is_the_same_update() -> None:
+    fields = MappingProxyType({"name": "a"})
+    assert canonical(Update(1, fields=fields)) == canonical(Update(1, fields={"name": "a"}))
+    assert Checker("documented").fields(Update(1, fields=fields)) == {"name": "a"}
 
 
 def test_an_update_is_a_value() -> None:
