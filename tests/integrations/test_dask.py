@@ -48,7 +48,7 @@ def test_a_scheduler_that_dies_ends_the_run(neptun: Sandbox, tmp_path: Path) -> 
     assert "the executor has returned no result for 6 s" in found["ended by"]
     assert "Check its workers and its scheduler, and run again." in found["ended by"]
     assert (found["rows"], counts["refused"]) == (ROWS, 0)
-    assert 0 < counts["unknown"] <= 8, "as many as were with the executor"
+    assert 0 < counts["unknown"] <= 16, "at most the window: one that was lost may wait for its next attempt"
     assert counts["unsent"] > ROWS // 2
     journal = tmp_path / "journal.jsonl"
     assert not disagreements(journal, updates, neptun)
