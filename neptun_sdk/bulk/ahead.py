@@ -96,4 +96,5 @@ class Ahead:
             journal.sync()
             self._sync = Future()
             self._sync.set_result(None)
-        self._sync.add_done_callback(lambda _: self._wake())
+        # While rows are ready, the next result wakes the run in time: each wake-up takes the interpreter from a worker.
+        self._sync.add_done_callback(lambda _: None if self._ready else self._wake())

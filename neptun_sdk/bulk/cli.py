@@ -7,13 +7,11 @@ import importlib
 import io
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any, BinaryIO, cast
 
 import httpx
@@ -28,9 +26,10 @@ from neptun_sdk.bulk.options import OptionError, client_of, command, in_words_of
 from neptun_sdk.bulk.progress import show_progress
 from neptun_sdk.bulk.rejects import write_rejects
 from neptun_sdk.bulk.rows import InputError, Rows
-from neptun_sdk.bulk.run import BulkRun, bulk_update
+from neptun_sdk.bulk.run import BulkRun, bulk_update, content_before
+from neptun_sdk.bulk.signals import Interrupted, Signals
 from neptun_sdk.bulk.summary import Totals, as_json, print_summary, reason_of
-from neptun_sdk.bulk.updates import Outcome, Update, check, hash_of, operation_of
+from neptun_sdk.bulk.updates import Checker, Outcome, Update, hash_of, operation_of
 from neptun_sdk.bulk.worker import Account, account_of
 from neptun_sdk.client import parts_of
 from neptun_sdk.dialects import DIALECTS
@@ -47,10 +46,6 @@ class _NothingStarted(Exception):
     """The run cannot begin. The text says why, and what to do."""
 
 
-class _Interrupted(BaseException):
-    """A signal came before anything was sent."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; ``arguments`` are those of the command line. Return its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -58,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.arguments = given
     _prepare_streams()
     with ExitStack() as stack:
-        signals = stack.enter_context(_Signals.handled())
+        signals = stack.enter_context(Signals.handled())
         try:
             code = _dry_run(options, stack) if options.dry_run else _send(options, stack, signals)
             sys.stdout.flush()
@@ -72,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (_NothingStarted, OptionError) as exc:
             print(f"neptun-bulk: {exc}", file=sys.stderr)
             return _NOT_STARTED
-        except _Interrupted:
+        except Interrupted:
             print("\nneptun-bulk: interrupted; nothing was sent", file=sys.stderr)
             return signals.exit_code
 
@@ -104,12 +99,12 @@ def _dry_run(options: argparse.Namespace, stack: ExitStack) -> int:
                 content.check(account, hash_of(rows))
         except (ArgumentError, OSError) as exc:
             raise _NothingStarted(_reason(exc)) from None
-    unsent = 0
+    unsent, checker = 0, Checker(dialect)
     for number, (line, update) in enumerate(rows.lines(), 1):
         entry = content.entry(number) if content else None
         if isinstance(update, Update) and (entry is None or entry.again):
             unsent += 1
-            fields = json.dumps(check(update, dialect), ensure_ascii=False)
+            fields = json.dumps(checker.fields(update), ensure_ascii=False)
             print(f"line {line}: {operation_of(update).name} {update}: {fields}")
     where = f"to {environment('NEPTUN_BASE_URL') or SERVER} ({dialect}), if there were a session"
     if account is not None:
@@ -154,11 +149,12 @@ def _checked_rows(options: argparse.Namespace, stack: ExitStack, dialect: Dialec
         rows = Rows(
             file, options.format, clear=options.clear, delimiter=options.delimiter, ignore=options.ignore_columns
         )
+        checker = Checker(dialect)
         total = bad = 0
         problems: list[str] = []
         for line, update in rows.lines():
             total += 1
-            if problem := _problem(update, dialect):
+            if problem := _problem(update, checker):
                 bad += 1
                 if bad <= _MAX_PROBLEMS:
                     problems.append(f"\n  line {line}: {problem}")
@@ -175,19 +171,19 @@ def _checked_rows(options: argparse.Namespace, stack: ExitStack, dialect: Dialec
     return rows, total
 
 
-def _problem(update: Update | str, dialect: Dialect) -> str:
+def _problem(update: Update | str, checker: Checker) -> str:
     """Return what is wrong with a row; nothing if it may be sent."""
     if isinstance(update, str):
         return update
     try:
-        check(update, dialect)
+        checker.fields(update)
     except ArgumentError as error:
         return str(error).replace("; nothing was sent", "").replace(" Nothing was sent.", "").rstrip(".")
     return ""
 
 
 def _notes(options: argparse.Namespace, rows: Rows) -> list[str]:
-    """Return what was recognised in the input without being said."""
+    """Return what was recognized in the input, if no option says it."""
     if rows.form == "csv" and rows.delimiter != "," and not options.delimiter:
         what = {";": "semicolons", "\t": "tabs"}[rows.delimiter]
         return [f"{_input_name(options)} is read as CSV separated by {what}."]
@@ -221,7 +217,7 @@ def _check_options(options: argparse.Namespace, journal: Path | None) -> None:
 # Sending.
 
 
-def _send(options: argparse.Namespace, stack: ExitStack, signals: _Signals) -> int:
+def _send(options: argparse.Namespace, stack: ExitStack, signals: Signals) -> int:
     """Send the rows, and return the exit code."""
     try:
         importlib.import_module("tqdm")
@@ -295,7 +291,7 @@ def _ask(options: argparse.Namespace, account: Account) -> None:
     is_local = is_loopback(httpx.URL(account.base_url).host)
     if options.yes or is_local or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    print("Continue? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise _NothingStarted("nothing was sent")
 
@@ -358,58 +354,17 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _reason(exc: BaseException | None) -> str:
-    """Return the text of an error; of the system's, what could not be done to which file, and what to do."""
+    """Return the text of an error. An error of the system also names the file, and says what to do."""
     if isinstance(exc, OSError) and exc.filename is not None:
         elsewhere = "Or keep the journal elsewhere: copy it, if there is one, and pass --journal ELSEWHERE."
-        return f"cannot use {exc.filename}: {exc.strerror}. Mend that, and run again. {elsewhere}"
+        return f"cannot use {exc.filename}: {exc.strerror}. Fix that, and run again. {elsewhere}"
     return "" if exc is None else in_words_of_command(str(exc))
-
-
-class _Signals:
-    """Ctrl-C and SIGTERM: the first ends the run in good order, the second ends the process at once."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.run: BulkRun | None = None
-
-    @classmethod
-    @contextmanager
-    def handled(cls) -> Generator[_Signals]:
-        """Handle both until the end of the ``with``, except one that the parent process has set to be ignored."""
-        signals = cls()
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-        for number in handled:
-            signal.signal(number, signals._handle)
-        try:
-            yield signals
-        finally:
-            for number in handled:
-                signal.signal(number, before[number])
-
-    @property
-    def exit_code(self) -> int:
-        """What a shell makes of a process that was ended by the signal."""
-        return 128 + self.number
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        again, self.number = self.number, number
-        # Not through sys.stderr: this may run in the middle of its own writing.
-        if again:
-            with suppress(OSError):
-                os.write(2, b"\nneptun-bulk: ended at once; what was under way may have been applied\n")
-            os._exit(self.exit_code)
-        if self.run is None:
-            raise _Interrupted
-        self.run.stop()
-        with suppress(OSError):  # the terminal may be closed
-            os.write(2, b"\nneptun-bulk: finishing what is under way (a second time ends at once)\n")
 
 
 def _consume(
     run: BulkRun,
     totals: Totals,
-    signals: _Signals,
+    signals: Signals,
     options: argparse.Namespace,
     show: Callable[[Outcome], None] | None,
 ) -> None:
@@ -417,13 +372,15 @@ def _consume(
     with show_progress(totals, quiet=options.quiet) as progress:
         signals.run = run
         if signals.number:  # it came before the run was known
-            run.stop()
+            run.stop(read_rest=False)
         for outcome in run:
             totals.add(outcome)
             if outcome.status != "unsent":
                 progress.show(totals)
             if show is not None:
                 show(outcome)
+    if signals.number:
+        totals.add_unread(content_before(run))
 
 
 def _what_next(options: argparse.Namespace, totals: Totals, journal: Path | None) -> list[str]:

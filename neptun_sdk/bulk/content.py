@@ -24,6 +24,8 @@ _WITHOUT_CHECKSUMS = "neptun-bulk journal 1"
 _STARTS = [f'{{"journal":"{name}"'.encode() for name in (FORMAT, _WITHOUT_CHECKSUMS)]
 _CHECKSUM = b',"crc":"%08x"}\n'
 _CHECKSUM_SIZE = len(_CHECKSUM % 0)
+_APPLIED, _FAILED = 1, 2
+_KINDS = {"applied": _APPLIED, "refused": _FAILED, "unknown": _FAILED}
 _encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 
 
@@ -60,7 +62,7 @@ def encode_line(line: Mapping[str, Any]) -> bytes:
 
 
 class Content:
-    """What a journal holds, read without a lock. It remembers where the line of each row is: twelve bytes a row.
+    """What a journal holds, read without a lock. It remembers where the line of each row is: 13 bytes a row.
 
     Raises:
         ArgumentError: The file is not a journal, or is damaged.
@@ -75,6 +77,7 @@ class Content:
         self.is_binding: bool = False  # whether a row was applied, refused for good, or sent without an outcome
         self._path = path
         self._offsets = array("q")  # by row; -1: it has no line
+        self._kinds = bytearray()  # by row: whether it is applied, failed, or neither
         self._targets = array("I")  # by row: a hash of the target of one that is done; 0: it is not
         self._done: array[int] | None = None  # the same, sorted: the hash, then the row
         self._last_done = 0
@@ -100,6 +103,16 @@ class Content:
         return Entry(
             line["status"], line["digest"], again, _error(line.get("error")), line.get("runs", 0), line.get("size")
         )
+
+    def applied_after(self, row: int) -> int:
+        """Return how many rows after this one are applied."""
+        return self._kinds.count(_APPLIED, row)
+
+    def failed_after(self, row: int) -> Iterator[tuple[int, Entry]]:
+        """Yield the number of each row after this one that is refused or unknown, and what is known of it."""
+        failed = {number for number, kind in enumerate(self._kinds[row:], row + 1) if kind == _FAILED}
+        for number in sorted(failed.union(each for each in self._unfinished if each > row)):
+            yield number, cast("Entry", self.entry(number))
 
     def done_after(self, row: int, target: Target) -> int | None:
         """Return a later row of the same target that is done, if there is one."""
@@ -194,8 +207,10 @@ class Content:
         missing = row - len(self._offsets)
         if missing > 0:
             self._offsets.extend([-1] * missing)
+            self._kinds.extend(bytes(missing))
             self._targets.extend([0] * missing)
         self._offsets[row - 1] = offset
+        self._kinds[row - 1] = _KINDS.get(status, 0)
         is_done = status != "unsent" and not again
         self.has_applied = self.has_applied or status == "applied"
         self.is_binding = self.is_binding or status in ("applied", "unknown") or (is_done and line["attempts"] > 0)
@@ -276,7 +291,7 @@ _VALUES: Mapping[str, Callable[[Any], bool]] = {
 
 
 def _error(recorded: Mapping[str, Any] | None) -> NeptunError | None:
-    """Make an error again from what a line says of it."""
+    """Make an error from its record in a line."""
     if recorded is None:
         return None
     error_class: Any = getattr(errors, recorded["class"], NeptunError)

@@ -1,8 +1,8 @@
 """The journal of a run: JSON Lines that say which rows were sent and what became of each.
 
 The first line is the header. A row is sent only when a line ``{"sending": [[row, digest], …]}`` that names it is on
-disk. Once its outcome is final, it has a line of its own, which is written before the outcome is yielded, and is on
-disk soon after. So after a crash, or a ``kill -9``, the rows that may have been sent without an outcome are those
+disk. Once its outcome is final, it gets a line. That is written before the outcome is yielded, and is on disk soon
+after. So after a crash, or a ``kill -9``, the rows that may have been sent without an outcome are those
 that a ``sending`` line names last: at most the window. A row without a line, or whose line says ``unsent``, was not
 sent. The last line of a row counts. Each line ends in a checksum (`neptun_sdk.bulk.content`).
 """
@@ -34,6 +34,9 @@ _open: weakref.WeakSet[Journal] = weakref.WeakSet()
 class Journal:
     """The journal of one run, locked for as long as it is open. Only the thread of the run uses it.
 
+    Attributes:
+        content: What the file held when the run began.
+
     Args:
         path: The file, which is made if it does not exist.
         account: Whose updates the run sends, and where.
@@ -54,7 +57,8 @@ class Journal:
         self._lines: list[bytes] = []
         try:
             self._lock()
-            self._content = content = Content(self._path)
+            self.content: Content = Content(self._path)
+            content = self.content
             size = content.size  # without a last line that is torn
             if content.is_binding:
                 content.check(account, input_hash)
@@ -64,7 +68,7 @@ class Journal:
                 os.ftruncate(self._fd, size)
             self._size = self._synced = size
             if not size:
-                self._content = Content(self._path)
+                self.content = Content(self._path)
             _open.add(self)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             if not self._size:
@@ -79,16 +83,16 @@ class Journal:
 
     def earlier(self, row: int) -> Entry | None:
         """Return what earlier runs have written about a row; ``None`` if it was not sent."""
-        return self._content.entry(row)
+        return self.content.entry(row)
 
     def done_after(self, row: int, target: Target) -> int | None:
         """Return a later row of the same target that an earlier run has brought to its end, if there is one."""
-        return self._content.done_after(row, target)
+        return self.content.done_after(row, target)
 
     @property
     def has_applied(self) -> bool:
         """Whether an earlier run has applied a row."""
-        return self._content.has_applied
+        return self.content.has_applied
 
     def sending(self, rows: list[tuple[int, str]]) -> None:
         """Note that these rows, with their digests, are about to be sent."""

@@ -19,7 +19,7 @@ from concurrent.futures import Executor
 from neptun_sdk._http.deadline import monotonic
 from neptun_sdk.bulk import worker
 from neptun_sdk.bulk.ahead import Ahead
-from neptun_sdk.bulk.content import Entry
+from neptun_sdk.bulk.content import Content, Entry
 from neptun_sdk.bulk.ends import Failures, earlier, end_of, maybe_applied, superseded
 from neptun_sdk.bulk.journal import Journal
 from neptun_sdk.bulk.pace import Pace, is_failure
@@ -27,10 +27,10 @@ from neptun_sdk.bulk.targets import Row, Targets
 from neptun_sdk.bulk.under_way import UnderWay
 from neptun_sdk.bulk.updates import (
     FILE_HASH,
+    Checker,
     Outcome,
     Status,
     Update,
-    check,
     content_of,
     digest,
     hash_of,
@@ -76,7 +76,7 @@ class Loop:
         self._client = client
         settings, session = parts_of(client)
         self._account = worker.account_of(client)
-        self._mask = session.mask
+        self._checker = Checker(settings.dialect, session.mask)
         self._max_retries = settings.max_retries
         self._window = WINDOW * max_workers
         self._id = uuid.uuid4().hex
@@ -88,7 +88,7 @@ class Loop:
         self._failure: Exception | None = None  # of the input: raised when nothing is under way any more
         self._input_hash = None if journal is None or self._updates is updates else hash_of(updates)
         self._journal = None if journal is None else Journal(journal, self._account, self._input_hash, self._window)
-        self._stopping = False
+        self._stopping = self._is_cut_short = False
         self._held = 0  # rows in all places
         self._targets = Targets()
         self._pace = Pace(_UNDER_WAY * max_workers, max_outage)
@@ -122,9 +122,10 @@ class Loop:
             finally:
                 self.close()
 
-    def stop(self) -> None:
+    def stop(self, *, read_rest: bool) -> None:
         """Send nothing more. May be called from any thread, and from a signal handler."""
         self._stopping = True
+        self._is_cut_short = self._is_cut_short or not read_rest
         self._under_way.wake()
 
     def close(self) -> None:
@@ -134,6 +135,11 @@ class Loop:
         self._ahead.close()
         if self._journal is not None:
             self._journal.close()
+
+    @property
+    def before(self) -> Content | None:
+        """What the journal held when the run began; ``None`` without a journal."""
+        return None if self._journal is None else self._journal.content
 
     @property
     def _is_over(self) -> bool:
@@ -146,6 +152,7 @@ class Loop:
 
     def _fill(self) -> None:
         """Read rows until the window is full."""
+        self._exhausted = self._exhausted or self._is_cut_short
         while not self._exhausted and self._held < self._window and len(self._outcomes) < self._window:
             try:
                 update = next(self._updates)
@@ -191,7 +198,7 @@ class Loop:
             return
         row.maybe_applied = entry is not None and entry.maybe_applied
         try:
-            row.fields = check(row.update, self._account.dialect, self._mask)
+            row.fields = self._checker.fields(row.update)
         except ArgumentError as error:
             row.error = error
             self._note(row, "refused", again=False)

@@ -104,7 +104,7 @@ def _add_input(add: Callable[..., object]) -> None:
 
 def _add_run(add: Callable[..., object]) -> None:
     add("--dry-run", action="store_true", help="check every row, print what would be sent, and end")
-    add("--yes", action="store_true", help="do not ask before updates of a server are sent")
+    add("--yes", action="store_true", help="do not ask before sending to another machine")
     add("--journal", metavar="PATH", help="what was sent, to resume from (default: "
                        "FILE.journal.jsonl, beside FILE)")  # fmt: skip
     add("--workers", metavar="N", type=_between(1, 10_000),
@@ -112,7 +112,7 @@ def _add_run(add: Callable[..., object]) -> None:
     add("--scheduler", metavar="ADDRESS",
                        help="send from the workers of this Dask cluster, such as tcp://host:8786")  # fmt: skip
     add("--retry-unknown", action="store_true", help="at the end, send unconfirmed rows once more; a "
-                       "later run with the same journal does so in any case")  # fmt: skip
+                       "later run with the same journal always does")  # fmt: skip
     add("--max-failures", metavar="N", type=_between(1, 10**9), help="end the run when N rows have "
                        "failed (default: when the first 50 all fail)")  # fmt: skip
     add("--max-outage", metavar="SECONDS", type=_seconds, default=600.0,
@@ -121,15 +121,15 @@ def _add_run(add: Callable[..., object]) -> None:
 
 def _add_output(add: Callable[..., object]) -> None:
     add("--rejects", metavar="FILE", help="write the rows that failed, with a column reason")
-    add("--quiet", action="store_true", help="show no progress, and no table if all is well")
-    add("--json", action="store_true", help="print one JSON object in place of the table")
+    add("--quiet", action="store_true", help="show no progress, and no table if all rows are applied")
+    add("--json", action="store_true", help="print one JSON object instead of the table")
     add("--json-lines", action="store_true", help="print a JSON object for each row, as it ends")
 
 
 def _add_server(add: Callable[..., object]) -> None:
     add("--timeout", metavar="SECONDS", type=_seconds, help="for one request as a whole (default: 30)")
     add("--max-retries", metavar="N", type=_between(0, 100),
-                       help="how often a request that failed is sent again (default: 2)")  # fmt: skip
+                       help="how often a failed request is sent again (default: 2)")  # fmt: skip
     add("--max-response-size", metavar="BYTES", type=_size,
                        help="the largest response that is read, such as 64M (default: 16M)")  # fmt: skip
     add("--header", metavar="'NAME: VALUE'", action="append", default=[],

@@ -43,7 +43,7 @@ def _columns() -> int:
 
 
 class Bar:
-    """The bar of a terminal. It is drawn again while nothing happens too, so that its clock goes on."""
+    """The bar of a terminal. It is drawn again while nothing happens too, to keep its clock running."""
 
     def __init__(self, total: int) -> None:
         from tqdm import tqdm

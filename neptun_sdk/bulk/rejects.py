@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -21,17 +22,17 @@ def write_rejects(path: Path, rows: Rows, reasons: Mapping[int, str], mask: Call
         reasons: Why each of them failed.
         mask: What takes the secrets out of a text: one that holds a secret was refused for that.
     """
-    kept = _keep(path)
+    kept, last = _keep(path), max(reasons)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8", newline="") as file:
         if rows.form == "jsonl":
-            for number, (_, text) in enumerate(rows.texts(), 1):
+            for number, (_, text) in enumerate(itertools.islice(rows.texts(), last), 1):
                 if number in reasons:
                     row: dict[str, Any] = json.loads(mask(text))
                     file.write(json.dumps({**row, REASON: reasons[number]}, ensure_ascii=False) + "\n")
             return kept
         writer = csv.writer(file, delimiter=rows.delimiter, lineterminator="\n")
         used: list[int] = []
-        for number, (_, cells) in enumerate(rows.records()):
+        for number, (_, cells) in enumerate(itertools.islice(rows.records(), last + 1)):
             if not number:  # the header; the reasons of an earlier run are left out, and empty columns at its end
                 names = [column_name(cell) for cell in cells]
                 used = [place for place, name in enumerate(names) if name != REASON and any(names[place:])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -41,7 +42,7 @@ class InputError(ValueError):
 
 
 class Rows(Iterable[Update]):
-    """The updates of a file, read again each time: nothing of it is kept in memory.
+    """The updates of a file, read again each time. It keeps no row in memory.
 
     Args:
         file: The file, in bytes. What cannot be read twice, such as a pipe, is copied to a temporary file.
@@ -109,8 +110,14 @@ class Rows(Iterable[Update]):
             else:
                 header = self._header(cells, line)
 
+    def places(self) -> Iterator[int]:
+        """Return the line on which each row begins."""
+        if self.form == "jsonl":
+            return (line for line, _ in self.texts())
+        return (line for line, _ in itertools.islice(self.records(), 1, None))
+
     def records(self) -> Generator[tuple[int, list[str]]]:
-        """Yield the header of a CSV file, and each row as it stands there, with its line. Empty rows are left out."""
+        """Yield the cells of the header of a CSV file and of each row, with its line. Empty rows are left out."""
         csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # a text may be longer than the 128 KiB that are the default
         with self._text() as text:
             reader = csv.reader(text, delimiter=self.delimiter, strict=True)
@@ -176,7 +183,7 @@ class Rows(Iterable[Update]):
         elif unknown := [cell for name, cell in zip(used, cells, strict=False) if name not in (None, *_IDS, *_FIELDS)]:
             problem = f"there is no field {', '.join(map(repr, unknown))} (--ignore-columns leaves columns out)"
         elif any(used.count(name) > 1 for name in used if name):
-            problem = "a column stands there twice"
+            problem = "a column appears twice"
         if problem:
             known = f"Columns, separated by {_DELIMITERS.get(self.delimiter, repr(self.delimiter))}"
             raise InputError(f"line {line} is not a valid header: {problem}. {known}: {', '.join(_IDS + _FIELDS)}")
@@ -243,10 +250,10 @@ def _json_update(line: str, ignored: Collection[str]) -> Update | str:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a JSON object. A key that stands there twice would lose one of its values."""
+    """Make a JSON object. A key that appears twice would lose one of its values."""
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise ValueError("a key stands there twice")
+        raise ValueError("a key appears twice")
     return made
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from types import TracebackType
 from typing import Any, Self
 
+from neptun_sdk.bulk.content import Content
 from neptun_sdk.bulk.loop import Loop
 from neptun_sdk.bulk.updates import Outcome, Update
 from neptun_sdk.client import NeptunClient
@@ -38,14 +39,14 @@ def bulk_update(
     ``unsent``. So it does when the interpreter ends.
 
     Args:
-        client: The client to send with. In other processes a client is made from the environment there, once, whose
-            ``NEPTUN_USER_ID``, ``NEPTUN_BASE_URL`` and ``NEPTUN_DIALECT`` must agree with it.
+        client: The client to send with. Another process makes its own client, once, from its environment. There,
+            ``NEPTUN_USER_ID``, ``NEPTUN_BASE_URL`` and ``NEPTUN_DIALECT`` must agree with this client.
         updates: Any iterable of `Update`, a generator too. One that can be read again, such as a list, is read once
-            before anything is sent, for its hash; of a generator, each row is compared with the journal when it comes.
-        journal: A file that remembers what was sent. Run again with the same one, and what was applied is not sent
-            again, nor what was refused for good; what is unknown or unsent is. ``None`` keeps no journal.
-        max_workers: How many requests are sent at once; with an executor of your own, how many workers it has.
-        executor: Any executor, which stays yours to shut down; a thread pool by default. With a process pool, or
+            before anything is sent, for its hash. Each row of a generator is compared with the journal when it comes.
+        journal: A file that records progress. A later run with the same journal sends what is unknown or unsent, and
+            not what was applied or refused for good. ``None`` keeps no journal.
+        max_workers: How many requests are sent at once. With ``executor``, how many workers it has.
+        executor: Any executor, which the run does not shut down; a thread pool by default. With a process pool, or
             ``distributed.Client.get_executor(pure=False)``, the updates are sent elsewhere. It must return a Future for
             each task that it takes, run the task once and soon, and call back once.
         max_outage: The seconds after which an outage ends the run. A server that has never responded in a run ends it
@@ -55,8 +56,8 @@ def bulk_update(
 
     Raises:
         ArgumentError: An argument cannot be right, or the journal is in use, damaged, or belongs to other work. The
-            iterator raises it if a row is not the one that the journal knows, or no `Update`, and if the executor does
-            not do what it must.
+            iterator raises it if a row is not the one that the journal knows, or not an `Update`, and if the executor
+            does not do what it must.
         OSError: The journal cannot be written. The iterator raises it too.
     """
     if not isinstance(client, NeptunClient):
@@ -87,8 +88,8 @@ class BulkRun(Iterator[Outcome]):
     their outcomes to the journal.
     """
 
-    # A class of its own, which nothing refers back to: a run that is dropped ends at once, not with the next garbage
-    # collection. The type of its argument is no part of the public interface.
+    # Apart from `Loop`, and nothing refers back to it: a run that is dropped ends at once, not with the next garbage
+    # collection. The type of its argument is not public.
 
     def __init__(self, loop: Any) -> None:
         self._loop: Loop = loop
@@ -99,12 +100,16 @@ class BulkRun(Iterator[Outcome]):
         """The error that ended the run before its time, such as an `AuthenticationError` about the session."""
         return self._loop.ended_by
 
-    def stop(self) -> None:
-        """Finish what is under way and send nothing more: the rest is ``unsent``. The iterator goes on to its end.
+    def stop(self, *, read_rest: bool = True) -> None:
+        """Finish what is under way and send nothing more. The iterator still yields its outcomes.
 
         May be called from any thread, and from a signal handler.
+
+        Args:
+            read_rest: Read the rest of the input, and yield an outcome for each of its updates: ``unsent``, or what the
+                journal knows of it. ``False`` leaves the rest unread and without outcomes.
         """
-        self._loop.stop()
+        self._loop.stop(read_rest=read_rest)
 
     def close(self) -> None:
         """Wait for the requests that are under way, write their outcomes to the journal, and close it."""
@@ -121,3 +126,8 @@ class BulkRun(Iterator[Outcome]):
         self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def content_before(run: BulkRun) -> Content | None:
+    """Return what the journal of a run held when it began, for the command to count unread rows."""
+    return run._loop.before  # pyright: ignore[reportPrivateUsage]

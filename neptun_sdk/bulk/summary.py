@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from array import array
 from collections import Counter
@@ -14,7 +15,7 @@ from typing import Any
 from neptun_sdk.bulk.content import Content
 from neptun_sdk.bulk.options import in_words_of_command
 from neptun_sdk.bulk.rows import InputError, Rows
-from neptun_sdk.bulk.updates import Outcome
+from neptun_sdk.bulk.updates import Outcome, Update
 
 _MAX_REASONS = 20  # that are printed
 _MAX_KEPT_REASONS = 200  # reasons that are counted apart
@@ -121,6 +122,20 @@ class Totals:
         self.counts = Counter(entry.status if entry else "unsent" for entry in entries)
         self.again = sum(entry is None or entry.again for entry in entries)
 
+    def add_unread(self, before: Content | None) -> None:
+        """Count the rows that a run which was stopped did not read. Their state is what its journal held before."""
+        read = self.done
+        if before is not None:
+            applied = before.applied_after(read)
+            self.counts["applied"] += applied
+            self.skipped += applied
+            self.earlier += applied if self.passes == 1 else 0
+            for row, entry in before.failed_after(read):
+                self.add(Outcome(Update(0), entry.status, entry.error, row=row, earlier=True, again=entry.again))
+        unsent = self.total - self.done
+        self.counts["unsent"] += unsent
+        self.again += unsent
+
     def begin_again(self) -> None:
         """Count every row once more, as what it is after another pass."""
         self.passes += 1
@@ -211,7 +226,8 @@ def places_of(totals: Totals, rows: Rows) -> Mapping[int, int]:
     found: dict[int, int] = {}
     if wanted:
         with suppress(InputError):
-            found = {row: line for row, (line, _) in enumerate(rows.lines(), 1) if row in wanted}
+            until_last = itertools.islice(rows.places(), max(wanted))
+            found = {row: line for row, line in enumerate(until_last, 1) if row in wanted}
     return found
 
 

@@ -29,6 +29,7 @@ class Row:
         maybe_applied: Whether an attempt, of an earlier run too, may have applied it.
         error: The error of the last attempt.
         future: The task that is under way.
+        target: What it updates.
     """
 
     number: int
@@ -47,11 +48,10 @@ class Row:
     maybe_applied: bool = False
     error: NeptunError | None = None
     future: Future[Result] | None = None
+    target: Target = field(init=False)
 
-    @property
-    def target(self) -> Target:
-        """What it updates."""
-        return target_of(self.update)
+    def __post_init__(self) -> None:
+        self.target = target_of(self.update)
 
 
 class Targets:

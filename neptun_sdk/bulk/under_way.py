@@ -6,7 +6,7 @@ import concurrent.futures
 import logging
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, cast
@@ -63,7 +63,7 @@ class UnderWay:
             future = self._executor.submit(worker.send, self._account, task)
         except Exception as exc:  # such as a process pool that has lost a process
             if self._pool is None:
-                _log.warning("the executor takes no more work (%s: %s); going on in threads", type(exc).__name__, exc)
+                _log.warning("the executor takes no more work (%s: %s); continuing in threads", type(exc).__name__, exc)
                 self._executor = self._threads()
                 return self.submit(row, task)
             if "cannot schedule new futures" not in str(exc):  # else the interpreter is ending
@@ -159,18 +159,16 @@ class UnderWay:
         self._last_sign = monotonic()
         future, row.future = row.future, None
         reason = "it did not come back"
-        if future is not None and future.cancelled():
-            reason = CancelledError.__name__
-        elif future is not None and future.done():
-            exc = future.exception()
-            if exc is None:
+        if future is not None and future.done():
+            try:
                 result: Any = future.result()
+            except BaseException as exc:
+                reason = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+            else:
                 if isinstance(result, Result):
                     return result
                 self._break(f"a task returned {type(result).__name__}, not what worker.send returned")
                 reason = "no result of worker.send"
-            else:
-                reason = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
         error = NeptunConnectionError(
             f"{operation_of(row.update).name}({row.update}): the worker died or failed ({reason[:300]}). The update "
             "may have been applied. Call again: sending the same values twice is safe.",

@@ -80,13 +80,19 @@ def target_of(update: Update) -> Target:
 
 def operation_of(update: Update) -> Operation[Any]:
     """Return the operation that sends an update: the one that updates what its ids name."""
-    return _operations()["import_id" if update.import_id is not None else "project_id"]
+    return _operations()["project_id" if update.import_id is None else "import_id"]
 
 
 @cache
 def _operations() -> Mapping[str, Operation[Any]]:
     """Return the operations that update, by the id of what they update; of two with the same, the first row's."""
     return {each.ids[-1]: each for each in reversed(ROWS) if each.updates}
+
+
+@cache
+def _texts(operation: Operation[Any]) -> frozenset[str]:
+    """Return the fields of an operation that are texts."""
+    return frozenset(name for name, known in operation.fields.items() if known.kind.is_text)
 
 
 def of_file(project_id: int, import_id: int | None, values: Mapping[str, Any], *, are_cells: bool) -> Update | str:
@@ -100,7 +106,10 @@ def of_file(project_id: int, import_id: int | None, values: Mapping[str, Any], *
         are_cells: Whether they are cells.
     """
     update = Update(project_id, import_id, values)
-    known = operation_of(update).fields
+    operation = operation_of(update)
+    if values.keys() <= _texts(operation) and NULL not in values.values():
+        return update
+    known = operation.fields
     typed = dict(values)
     for name, value in values.items():
         if name not in known or (known[name].kind.is_text and value != NULL):
@@ -121,29 +130,67 @@ def of_file(project_id: int, import_id: int | None, values: Mapping[str, Any], *
     return Update(project_id, import_id, typed)
 
 
-def check(update: Update, dialect: Dialect, mask: Callable[[str], str] = str) -> dict[str, Any]:
-    """Return the fields to send, or raise `ArgumentError`: as the client's methods do, before anything is sent.
+class Checker:
+    """Checks the updates of a run, as the client's methods do, before anything is sent.
+
+    What depends on the names of the fields is checked once for each set of names, by `prepare`. Later updates with the
+    same names only have their values checked.
 
     Args:
-        update: The update.
-        dialect: The dialect of the client that is to send it.
-        mask: What takes the session out of a text: a field that holds it would take it into a task.
+        dialect: The dialect of the client that sends the updates.
+        mask: Takes the session out of a text: a field that holds it would take it into a task.
     """
-    operation = operation_of(update)
-    try:
-        names = field_names(operation)
-        given = cast("object", update.fields)
-        if not isinstance(given, Mapping):
-            raise ArgumentError(f"fields must be a mapping, not {type(given).__name__}; nothing was sent.")
-        for name in update.fields:
-            if name not in names:
-                raise ArgumentError(f"there is no field {name!r}, only {', '.join(names)}; nothing was sent.")
-        ids = {"project_id": update.project_id, "import_id": update.import_id}
-        arguments = {name: ids.get(name) for name in operation.ids[1:]} | dict.fromkeys(names) | dict(update.fields)
-        prepare(operation, arguments, user_id=1, dialect=dialect, mask=mask)
-    except ArgumentError as error:
-        raise ArgumentError(f"{operation.name}: {error}", operation=operation.name, applied=False) from None
-    return {name: value for name, value in update.fields.items() if value is not None}
+
+    def __init__(self, dialect: Dialect, mask: Callable[[str], str] | None = None) -> None:
+        self._dialect: Dialect = dialect
+        self._mask = mask
+        self._known: dict[tuple[object, ...], list[Callable[[Any], Any]]] = {}
+
+    def fields(self, update: Update) -> dict[str, Any]:
+        """Return the fields to send, or raise `ArgumentError`."""
+        if not isinstance(cast("object", update.fields), dict):
+            return self._check(update)
+        given = cast("dict[str, Any]", update.fields)
+        names = (update.import_id is None, *given)
+        checks = self._known.get(names)
+        if checks is not None and self._is_right(update, checks):
+            return dict(given)
+        fields = self._check(update)
+        operation = operation_of(update)
+        self._known[names] = [operation.fields[name].kind.take for name in given]
+        return fields
+
+    def _is_right(self, update: Update, checks: list[Callable[[Any], Any]]) -> bool:
+        """Tell whether the ids and the values of an update are right. If not, `_check` says what is wrong."""
+        ids = (update.project_id,) if update.import_id is None else (update.project_id, update.import_id)
+        for number in ids:
+            if type(number) is not int or not 0 < number < 2**63:
+                return False
+        try:
+            values = [take(value) for take, value in zip(checks, update.fields.values(), strict=True)]
+        except Mismatch:  # None is one: it leaves a field out
+            return False
+        if self._mask is None:
+            return True
+        texts = "\n".join(map(str, (*ids, *values)))
+        return self._mask(texts) == texts
+
+    def _check(self, update: Update) -> dict[str, Any]:
+        operation = operation_of(update)
+        try:
+            names = field_names(operation)
+            given = cast("object", update.fields)
+            if not isinstance(given, Mapping):
+                raise ArgumentError(f"fields must be a mapping, not {type(given).__name__}; nothing was sent.")
+            for name in update.fields:
+                if name not in names:
+                    raise ArgumentError(f"there is no field {name!r}, only {', '.join(names)}; nothing was sent.")
+            ids = {"project_id": update.project_id, "import_id": update.import_id}
+            arguments = {name: ids.get(name) for name in operation.ids[1:]} | dict.fromkeys(names) | dict(update.fields)
+            prepare(operation, arguments, user_id=1, dialect=self._dialect, mask=self._mask or str)
+        except ArgumentError as error:
+            raise ArgumentError(f"{operation.name}: {error}", operation=operation.name, applied=False) from None
+        return {name: value for name, value in update.fields.items() if value is not None}
 
 
 def all_fields() -> tuple[str, ...]:
@@ -159,16 +206,17 @@ def field_names(operation: Operation[Any]) -> tuple[str, ...]:
 def canonical(update: Update) -> bytes:
     """Return an update as bytes that are the same for the same update, whatever the order of its fields."""
     given = cast("object", update.fields)
-    fields = dict(cast("Mapping[object, object]", given)) if isinstance(given, Mapping) else given
+    if not isinstance(given, dict) and isinstance(given, Mapping):  # the encoder knows dictionaries only
+        given = dict(cast("Mapping[object, object]", given))
     try:
-        text = _encode([update.project_id, update.import_id, fields])
-    except (TypeError, ValueError):  # keys that are no texts; such an update is refused
+        text = _encode([update.project_id, update.import_id, given])
+    except (TypeError, ValueError):  # keys that are not texts; such an update is refused
         text = repr(update)
     return text.encode("ascii", "backslashreplace") + b"\n"
 
 
 def content_of(row: int, update: object) -> bytes:
-    """Return the bytes of a row, or raise `ArgumentError` if it is no update."""
+    """Return the bytes of a row, or raise `ArgumentError` if it is not an update."""
     if not isinstance(update, Update):
         raise ArgumentError(
             f"row {row} must be a neptun_sdk.bulk.Update, not {type(update).__name__}; it was not sent."
@@ -192,5 +240,5 @@ class _File(Protocol):
 
 
 def digest(content: bytes) -> str:
-    """Return a short hash of an update, by which a later run recognises it."""
+    """Return a short hash of an update, by which a later run recognizes it."""
     return hashlib.blake2b(content, digest_size=8).hexdigest()

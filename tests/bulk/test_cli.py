@@ -13,16 +13,17 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from neptun_sdk.bulk import Outcome, Update, bulk_update, cli, progress
+from neptun_sdk.bulk import Outcome, Update, bulk_update, cli, progress, rows
 from neptun_sdk.bulk.journal import Journal
 from neptun_sdk.bulk.run import BulkRun
+from neptun_sdk.bulk.signals import Signals
 from neptun_sdk.bulk.summary import Totals
 from neptun_sdk.client import NeptunClient
 from neptun_sdk.sandbox import Sandbox
@@ -230,7 +231,7 @@ def test_an_error_of_the_journal_names_it(
     monkeypatch.setattr(os, "fsync", fail)
     assert cli.main([file]) == 2
     printed = capsys.readouterr().err
-    assert "cannot use rows.csv.journal.jsonl: Input/output error. Mend that, and run again. " in printed
+    assert "cannot use rows.csv.journal.jsonl: Input/output error. Fix that, and run again. " in printed
     assert "pass --journal ELSEWHERE" in printed
 
 
@@ -495,11 +496,82 @@ def test_a_signal_stops_the_run_and_another_ends_the_process(
     assert "run it again:\n  neptun-bulk rows.csv" in printed.out
 
     monkeypatch.setattr(os, "_exit", end)
-    with cli._Signals.handled() as signals:
+    with Signals.handled() as signals:
         signals.number = signal.SIGINT
         with pytest.raises(Ended, match="143"):
             signal.raise_signal(signal.SIGTERM)
     assert "ended at once; what was under way may have been applied" in capfd.readouterr().err
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Press Ctrl-C at the first row that is done; return the lines that are read from then on."""
+    read: list[int] = []
+    records = rows.Rows.records
+
+    def counted(self: rows.Rows) -> Generator[tuple[int, list[str]]]:
+        for line, cells in records(self):
+            read.append(line)
+            yield line, cells
+
+    def interrupt(_: object, totals: Totals) -> None:
+        if totals.done == 1:
+            read.clear()
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(rows.Rows, "records", counted)
+    monkeypatch.setattr(progress.Lines, "show", interrupt)
+    return read
+
+
+def test_ctrl_c_leaves_the_rest_of_the_file_unread(
+    neptun: Sandbox, capfd: pytest.CaptureFixture[str], interrupted: list[int]
+) -> None:
+    """The rest may be a million rows."""
+    updates = renames(neptun, 40) + [Update(10**6, fields={"name": "Nobody's", "description": ""})] * 2_000
+    assert cli.main([write(updates), "--json"]) == 130
+    found = json.loads(capfd.readouterr().out)
+    assert len(interrupted) < 200
+    assert 0 < found["applied"] <= 40
+    assert found["applied"] + found["refused"] + found["unsent"] == found["total"] == 2_040
+    assert found["again"] == found["unsent"]
+    journal = Path("rows.csv.journal.jsonl")
+    assert Counter(statuses(journal).values())["applied"] == found["applied"]
+    assert not disagreements(journal, updates[:40], neptun)
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_ctrl_c_without_a_journal_counts_the_rest_as_unsent(
+    neptun: Sandbox, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(write(renames(neptun, 300)), "rb") as file:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=file, isatty=lambda: False))
+        assert cli.main(["-", "--json"]) == 130
+    found = json.loads(capfd.readouterr().out)
+    assert found["applied"] + found["unsent"] == found["total"] == 300
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_what_is_unread_after_ctrl_c_is_what_the_journal_knows(
+    neptun: Sandbox, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobodys = Update(10**6, fields={"name": "Nobody's", "description": ""})
+    arguments = [write([*renames(neptun, 300), nobodys]), "--json"]
+    with monkeypatch.context() as patched:
+        patched.setattr(progress.Lines, "show", lambda *_: None)
+        assert cli.main(arguments) == 1
+    journal = Path("rows.csv.journal.jsonl")
+    kept = [line for line in journal.read_bytes().splitlines(keepends=True) if json.loads(line).get("row", 99) > 20]
+    journal.write_bytes(b"".join(line for line in kept if b"sending" not in line))
+    capfd.readouterr()
+
+    assert cli.main(arguments) == 130
+    found = json.loads(capfd.readouterr().out)
+    assert found["earlier"] == 280
+    assert found["applied"] == 280 + found["sent"]
+    assert (found["refused"], found["unknown"]) == (1, 0)
+    assert found["unsent"] == found["again"] == 20 - found["sent"]
+    assert found["reasons"][0]["lines"] == [302]
 
 
 @pytest.mark.parametrize(
@@ -574,7 +646,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
     """As of a process that a shell has started in the background."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with cli._Signals.handled():
+        with Signals.handled():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -344,6 +345,30 @@ def test_stop_finishes_what_is_under_way(server: Server, bulk_client: NeptunClie
     assert len(server.projects) == 500
 
 
+def test_stop_leaves_what_an_earlier_run_knows(server: Server, bulk_client: NeptunClient, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    updates = named(*range(1, 101))
+    server.steps[100] = [failed(500)] * 3
+    assert in_order(bulk_update(bulk_client, updates, journal=journal, max_workers=1))[-1] == "unknown"
+    run = bulk_update(bulk_client, updates, journal=journal, max_workers=1)
+    next(run)
+    run.stop()
+    last = list(run)[-1]
+    assert (last.row, last.status, last.earlier, last.again) == (100, "unknown", True, True)
+    assert server.projects.count(100) == 3
+
+
+def test_stop_can_leave_the_rest_unread(server: Server, bulk_client: NeptunClient) -> None:
+    """An input may have no end."""
+    updates = (Update(number, fields={"name": "a"}) for number in itertools.count(1))
+    run = bulk_update(bulk_client, updates, max_workers=1)
+    outcomes = [next(run)]
+    run.stop(read_rest=False)
+    outcomes.extend(run)
+    assert len(outcomes) <= 2 * WINDOW
+    assert Counter(outcome.status for outcome in outcomes)["applied"] == len(server.projects)
+
+
 def test_stop_leaves_a_row_that_waits_for_its_next_attempt(
     server: Server, bulk_client: NeptunClient, tmp_path: Path
 ) -> None:
@@ -420,7 +445,7 @@ def test_a_worker_that_dies_makes_its_rows_unknown_and_they_are_tried_again(
     outcomes = by_row(bulk_update(bulk_client, named(*range(1, 21)), executor=executor))
     assert {outcome.status for outcome in outcomes.values()} == {"applied"}
     assert sorted(outcome.attempts for outcome in outcomes.values()) == [1] * 18 + [2] * 2
-    assert "the executor takes no more work (RuntimeError: a process died); going on in threads" in caplog.text
+    assert "the executor takes no more work (RuntimeError: a process died); continuing in threads" in caplog.text
     assert len(server.projects) == 20
 
 

@@ -63,12 +63,12 @@ BINARY = {"xlsx": (b"PK\x03\x04...", "an Excel workbook"), "UTF-16": ("project_i
 
 
 @pytest.mark.parametrize(("content", "kind"), BINARY.values(), ids=BINARY)
-def test_a_file_of_another_kind_is_recognised(content: bytes, kind: str) -> None:
+def test_a_file_of_another_kind_is_recognized(content: bytes, kind: str) -> None:
     with pytest.raises(InputError, match=f"it is {kind}.*: save it as CSV UTF-8, and pass that"):
         Rows(io.BytesIO(content))
 
 
-def test_what_was_recognised_is_said(capsys: Printed) -> None:
+def test_what_was_recognized_is_said(capsys: Printed) -> None:
     Path("rows.csv").write_text("project_id;name\n789;a\n", encoding="utf-8")
     for arguments in (["--dry-run"], []):
         code, _, err = run(capsys, "rows.csv", *arguments)
@@ -96,10 +96,10 @@ def test_a_run_against_another_machine_asks_once(
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     found, _, err = run(capsys, "rows.csv", "--max-retries=0")
-    assert (found, "Go on? [y/N] " in err) == (code, True)
+    assert (found, "Continue? [y/N] " in err) == (code, True)
     assert ("neptun-bulk: nothing was sent\n" in err) == (code == 2)
     if answer == "":
-        assert "Go on?" not in run(capsys, "rows.csv", "--max-retries=0", "--yes")[2]
+        assert "Continue?" not in run(capsys, "rows.csv", "--max-retries=0", "--yes")[2]
 
 
 REFUSED = {

@@ -77,7 +77,7 @@ BAD_ROWS = {
     "no JSON": ('{"project_id": 1,\n', "it is not JSON (Expecting"),
     "no object": ('{"project_id": 1}\n[1]\n', 'it must be a JSON object, such as {"project_id": 789,'),
     "deep": ('{"project_id": ' + "[" * 100_000 + "\n", "it is nested too deeply"),
-    "a key twice": ('{"project_id": 1, "name": "a", "name": "b"}\n', "a key stands there twice"),
+    "a key twice": ('{"project_id": 1, "name": "a", "name": "b"}\n', "a key appears twice"),
     "an array": ('[{"project_id": 1, "name": "a"}]\n', 'it must be a JSON object, such as {"project_id": 789,'),
     "a field in fields too": (
         '{"project_id": 1, "name": "a", "fields": {"name": "b"}}\n',
@@ -107,7 +107,7 @@ BAD_FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "other columns after semicolons": ("project_id;nmae\n1;a\n", "there is no field 'nmae' (--ignore-columns leaves"),
     "unknown": ("project_id,nmae,Naem\n", "there is no field 'nmae', 'Naem'"),
-    "twice": ("project_id,name,name\n", "a column stands there twice"),
+    "twice": ("project_id,name,name\n", "a column appears twice"),
     "an open quote": ('project_id,name\n1,"a\n', "line 2 is not CSV (unexpected end of data)"),
     "Latin-1": (
         "project_id,name\n1,é\n".encode("latin-1"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from neptun_sdk import ArgumentError, NeptunClient
-from neptun_sdk.bulk import Update
-from neptun_sdk.bulk.updates import canonical, check, digest, field_names, operation_of
+from neptun_sdk.bulk import Update, updates
+from neptun_sdk.bulk.updates import Checker, canonical, digest, field_names, operation_of
 from neptun_sdk.operations import Operations
 
 WRONG: Any = {"text": "1", "a list": [1], "no mapping": ["name"], "a number": {"name": 7}}
@@ -29,7 +30,7 @@ REFUSED: dict[str, tuple[Update, str]] = {
 @pytest.mark.parametrize(("update", "text"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_right_is_refused(update: Update, text: str) -> None:
     with pytest.raises(ArgumentError, match=text) as caught:
-        check(update, "documented")
+        Checker("documented").fields(update)
     assert caught.value.applied is False
     assert caught.value.operation == operation_of(update).name
     assert len(digest(canonical(update))) == 16, "a later run recognises it too"
@@ -37,13 +38,43 @@ def test_what_cannot_be_right_is_refused(update: Update, text: str) -> None:
 
 def test_a_field_that_a_deployed_server_has_not_is_refused() -> None:
     update = Update(1, 2, {"title": "a"})
-    assert check(update, "documented") == {"title": "a"}
+    assert Checker("documented").fields(update) == {"title": "a"}
     with pytest.raises(ArgumentError, match="a deployed server has no title: leave it out"):
-        check(update, "deployed")
+        Checker("deployed").fields(update)
 
 
 def test_only_the_fields_given_are_sent() -> None:
-    assert check(Update(1, fields={"name": "", "description": None}), "documented") == {"name": ""}
+    assert Checker("documented").fields(Update(1, fields={"name": "", "description": None})) == {"name": ""}
+
+
+@pytest.mark.parametrize(("update", "text"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_right_is_refused_after_a_row_with_the_same_fields(update: Update, text: str) -> None:
+    """What depends on the names of the fields is checked once; each value is checked."""
+    checker = Checker("documented")
+    for right in (Update(1, fields={"name": "a"}), Update(1, 2, {"title": "a"}), Update(1, 2, {"source_path": "a"})):
+        assert checker.fields(right) == checker.fields(right) == right.fields
+    with pytest.raises(ArgumentError, match=text):
+        checker.fields(update)
+    assert checker.fields(Update(2, fields={"name": "b"})) == {"name": "b"}
+
+
+def test_the_names_of_the_fields_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million rows of a file are checked before the first one is sent."""
+    checked: list[object] = []
+    monkeypatch.setattr(updates, "prepare", lambda *arguments, **_: checked.append(arguments))
+    checker = Checker("documented")
+    for number in range(1, 1_000):
+        checker.fields(Update(number, fields={"name": f"Name {number}"}))
+        checker.fields(Update(number, number, {"title": f"Title {number}"}))
+    assert len(checked) == 2
+
+
+def test_a_secret_is_refused_in_any_row() -> None:
+    checker = Checker("documented", lambda text: text.replace("secret", "***"))
+    for name in ("a", "b"):
+        assert checker.fields(Update(1, fields={"name": name})) == {"name": name}
+    with pytest.raises(ArgumentError, match="name holds the session cookie"):
+        checker.fields(Update(1, fields={"name": "a secret"}))
 
 
 def test_the_fields_are_the_parameters_of_the_methods() -> None:
@@ -65,6 +96,12 @@ DIFFERENT = [
 
 def test_different_updates_have_different_digests() -> None:
     assert len({digest(canonical(update)) for update in DIFFERENT}) == len(DIFFERENT)
+
+
+def test_a_mapping_of_any_class_is_the_same_update() -> None:
+    fields = MappingProxyType({"name": "a"})
+    assert canonical(Update(1, fields=fields)) == canonical(Update(1, fields={"name": "a"}))
+    assert Checker("documented").fields(Update(1, fields=fields)) == {"name": "a"}
 
 
 def test_an_update_is_a_value() -> None:
