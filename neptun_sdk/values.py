@@ -248,9 +248,10 @@ _DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(
 def _read_datetime(value: object, _: Dialect) -> datetime:
     if not isinstance(value, str):
         raise _expected("date-time", value)
+    upper = value.upper()
     with suppress(ValueError):  # such as a leap second, which Python cannot hold
-        if _DATE_TIME.fullmatch(value.upper()):
-            return datetime.fromisoformat(value.upper())
+        if _DATE_TIME.fullmatch(upper):
+            return datetime.fromisoformat(upper)
     raise Mismatch(f"expected a date-time with a time zone, got {value[:40]!a}")
 
 

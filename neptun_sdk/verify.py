@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from neptun_sdk import dialects, outcomes
 from neptun_sdk._http.bodies import MAX_DEPTH, is_deeper
+from neptun_sdk.dialects import Found
 from neptun_sdk.models import Dialect, ResultT, with_headers
 from neptun_sdk.operations import CallInfo
 from neptun_sdk.outcomes import Outcome, Rule
@@ -21,7 +22,8 @@ def verify(call: CallInfo[ResultT], document: object, headers: Mapping[str, str]
     def failed(rule: Rule, problem: str) -> Outcome[ResultT]:
         return Outcome(rule=rule, status_code=operation.facts.status, headers=headers, problem=problem)
 
-    found, dialect, names = dialects.from_wire(call, document)
+    success = dialects.from_wire(call, document)
+    found, dialect, _ = success
     if operation.resource is None:
         if found is True or type(found) is dict:
             return Outcome(rule=outcomes.VERIFIED, status_code=operation.facts.status, headers=headers)
@@ -33,23 +35,21 @@ def verify(call: CallInfo[ResultT], document: object, headers: Mapping[str, str]
         row = named_row(operation.resource, cast("dict[str, Any]", found), reading)
     repeated = _repeated_ids(call, row)
     other = "; ".join(filter(None, repeated))
-    unknown = dialects.dropped(call, dialect, call.fields, names)
-    differences = _differences(call, row, unknown, reading)
-    what = operation.what
+    differences, dropped = _differences(call, row, success, reading)
     try:
         resource = operation.kind.read(found, reading)
     except Mismatch as exc:
         is_it_as_sent = repeated and not (other or differences)
         rule = outcomes.NOT_VALID if is_it_as_sent else outcomes.NOT_THE_RESOURCE
+        what = operation.what
         return failed(rule, f"is not {'an' if what[0] in 'aeiou' else 'a'} {what} ({what}{exc.path}: {exc.problem})")
     if other:
-        return failed(outcomes.NOT_THE_RESOURCE, f"is about another {what} ({other})")
+        return failed(outcomes.NOT_THE_RESOURCE, f"is about another {operation.what} ({other})")
     if differences and is_deeper(row, MAX_DEPTH):
         return failed(outcomes.NOT_THE_RESOURCE, f"is nested more than {MAX_DEPTH} levels deep")
-    if hasattr(resource, "response_headers"):
+    if hasattr(operation.resource, "response_headers"):
         with_headers(resource, headers)
     rule = outcomes.VERIFIED
-    dropped = tuple(name for name in differences if name in unknown)
     if differences:
         rule = outcomes.DROPPED if len(dropped) == len(call.fields) else outcomes.DIFFERENT
     return Outcome(
@@ -75,22 +75,25 @@ def _repeated_ids(call: CallInfo[Any], row: Mapping[str, Any]) -> list[str]:
 
 
 def _differences(
-    call: CallInfo[Any], row: Mapping[str, Any], unknown: list[str], dialect: Dialect
-) -> dict[str, tuple[Any, Any]]:
-    """Compare what came back with every field that was sent and that the resource has: ``{field: (sent, returned)}``.
+    call: CallInfo[Any], row: Mapping[str, Any], success: Found, reading: Dialect
+) -> tuple[dict[str, tuple[Any, Any]], tuple[str, ...]]:
+    """Compare what came back with every field that was sent and that the resource has.
 
-    ``unknown`` are the fields that the server does not have.
+    Returns:
+        The fields that differ, ``{field: (sent, returned)}``, and those of them that the server does not have.
     """
     known = call.operation.resource_fields
     differences: dict[str, tuple[Any, Any]] = {}
     for name, sent in call.fields.items():
         own = python_name(name, known)
-        if own not in known:
-            continue
-        kind, is_required = known[own]
-        returned = row.get(own)
-        # A text that was cleared may come back null or absent, if the server has such a field at all.
-        is_cleared = returned is None and sent in ("", None) and not is_required and name not in unknown
-        if not (is_cleared or is_same(kind, sent, returned, dialect)):
+        if own in known and not is_same(known[own].kind, sent, returned := row.get(own), reading):
             differences[name] = (sent, returned)
-    return differences
+    if not differences:
+        return differences, ()
+    dropped = dialects.dropped(call, success.dialect, differences, success.names)
+    # A text that was cleared may come back null or absent, if the server has such a field at all.
+    for name in differences.keys() - dropped:
+        sent, returned = differences[name]
+        if returned is None and sent in ("", None) and not known[python_name(name, known)].is_required:
+            del differences[name]
+    return differences, tuple(dropped)

@@ -24,8 +24,9 @@ class Deadline(float):
 
     end: float
 
-    def __new__(cls, end: float) -> Deadline:
-        self = super().__new__(cls, max(0.001, end - monotonic()))  # 0 would mean "do not wait" to a socket
+    def __new__(cls, end: float, left: float | None = None) -> Deadline:
+        left = end - monotonic() if left is None else left
+        self = super().__new__(cls, left if left > 0.001 else 0.001)  # noqa: FURB136 - 0 means "do not wait" to a socket
         self.end = end
         return self
 
@@ -38,6 +39,7 @@ def remaining(timeout: float | None, expired: type[Exception]) -> float | None:
     """Return what is left of a timeout now; raise ``expired`` if a deadline has passed."""
     if not isinstance(timeout, Deadline):
         return timeout
-    if timeout.remaining() <= 0:
+    left = timeout.remaining()
+    if left <= 0:
         raise expired("the time of the call is over")
-    return Deadline(timeout.end)
+    return Deadline(timeout.end, left)

@@ -50,7 +50,9 @@ class Secrets(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Put the headers on a request, and take them off when the request was sent or has failed."""
-        request.headers.update(self._headers)
+        headers = request.headers
+        for name, value in self._headers.items():
+            headers[name] = value  # `update` would make `httpx.Headers` of them first
         try:
             yield request
         finally:

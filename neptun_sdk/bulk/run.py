@@ -29,7 +29,7 @@ def bulk_update(
 
     Nothing is sent before the first outcome is asked for. Each update is checked before anything is sent by it. At most
     ``8 * max_workers`` rows are held in memory, half of them with the workers. Updates of the same project, or of the
-    same import, are sent one after the other, in the order of the input; if a later run is to send one of them again,
+    same import, are sent one after the other, in the order of the input. If a later run is to send one of them again,
     those after it are left ``unsent``. A definite response ends a row, and so does the third run that learns nothing.
 
     A request that fails, with a 500 too, is sent again ``client.max_retries`` times, and more often if other rows wait

@@ -56,9 +56,9 @@ class Outcome:
         row: The number of the update in the input, from 1.
         attempts: How many requests this run sent, or tried to.
         earlier: The outcome is that of an earlier run with the same journal; nothing was sent now.
-        again: A later run with the same journal sends the update again: it is unsent, a further attempt may show what
-            became of it, or it was refused for a reason that may pass, such as a 429, the session or a wrong user.
-            Else its outcome is final, an unknown one too, and the next update of the same project or import is sent.
+        again: A later run with the same journal sends the update again. It is unsent, or a further attempt may show
+            what became of it, or the reason for its refusal may pass: a 429, the session, a wrong user. Else its
+            outcome is final, an unknown one too, and the next update of the same project or import is sent.
         resent: An earlier run may have applied the update: it was under way when that run ended, or its outcome was
             unknown. It was sent again.
     """
