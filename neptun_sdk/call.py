@@ -25,13 +25,15 @@ from neptun_sdk.session import NO_SESSION, Session
 from neptun_sdk.texts import error_of
 from neptun_sdk.verify import verify
 
-_HEADERS = {
-    "Accept": "application/json",
-    "Accept-Encoding": ", ".join(ENCODINGS),
-    "User-Agent": (
-        f"neptun-sdk/{__version__} contract/{CONTRACT} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
-    ),
-}
+_HEADERS = httpx.Headers(
+    {
+        "Accept": "application/json",
+        "Accept-Encoding": ", ".join(ENCODINGS),
+        "User-Agent": (
+            f"neptun-sdk/{__version__} contract/{CONTRACT} python/{sys.version.split()[0]} httpx/{httpx.__version__}"
+        ),
+    }
+)
 # Full jitter: before retry n, wait a random time between 0 and min(MAX_BACKOFF, BASE_BACKOFF * 2 ** (n - 1)) seconds,
 # or Retry-After if that is longer.
 BASE_BACKOFF = 0.5
@@ -190,7 +192,10 @@ class _Call(Generic[ResultT]):
         """Build the request, for each attempt again: tracing tools add headers to it."""
         parts = dict(self._info.request)
         parts["url"] = self._settings.base_url + parts["url"]
-        parts["headers"] = {**_HEADERS, **parts.get("headers", {})}
+        headers = _HEADERS.copy()
+        for name, value in parts.get("headers", {}).items():
+            headers[name] = value
+        parts["headers"] = headers
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), deadline)
         return httpx.Request(**parts, extensions={"timeout": timeouts})
 
