@@ -96,6 +96,7 @@ def test_the_third_run_that_learns_nothing_ends_a_row(
 STEPS = ["lost", "lost, but stored", 400, 404, 429, 500, 503, "normalised", "no connection"]
 
 
+@pytest.mark.soak
 @settings(max_examples=40)
 @given(st.data())
 def test_after_any_kills_and_faults_three_runs_end_every_row(data: st.DataObject) -> None:

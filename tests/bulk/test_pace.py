@@ -153,6 +153,7 @@ class Outage:
 HOW = {"no connection": httpx.ConnectError("refused"), "broken": httpx.ReadError("broken"), "500": 500, "503": 503}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("how", HOW.values(), ids=HOW)
 @pytest.mark.parametrize("targets", [1, 2, 5, 300])
 def test_an_outage_is_a_pause(
