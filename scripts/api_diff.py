@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -48,8 +49,9 @@ class Interface:
     returned: set[str] = field(default_factory=set[str])
     packaging: api_packaging.Packaging = field(default_factory=dict[str, dict[str, str]])
 
-    @property
+    @cached_property
     def bases(self) -> Classes:
+        """What each class derives from, once all of the snapshot is read."""
         return {name: [_last(base) for base in node.bases] for name, node in self.classes.items()}
 
 

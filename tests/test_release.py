@@ -1,6 +1,7 @@
 """``make release`` in a clone of this repository: each refusal, and one release from the clean tree to the tag.
 
 In the clone, ``make check test`` is a single run of ruff, so that a release takes seconds and a failing check is real.
+Most refusals are seen in the process of the tests: a few show that the command does the same.
 """
 
 import hashlib
@@ -13,12 +14,13 @@ import sys
 import sysconfig
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pytest
+import release
 import yaml
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +35,10 @@ HEADING = f"## [{VERSION}] - {date.today()}"
 CHANGELOG = (
     f"# Changelog\n\n## [Unreleased]\n\n{HEADING}\n\n### Changed\n\n- Something.\n\n## [0.1.0] - 2026-01-01\n\n- All.\n"
 )
+# Steps that take seconds: what they write is committed already, unless that is the mistake.
+SLOW = ("make generate must work", "make changes must work", "the contract must build")
 NEW_METHOD = ("neptun_sdk/client.py", "    def close(self)", "    def ping(self) -> None: ...\n\n    def close(self)")
+Build: TypeAlias = Callable[[Path, str, str], list[Path]]
 
 
 class Clone:
@@ -82,6 +87,32 @@ class Clone:
         done = self.run(sys.executable, f"scripts/{script}.py")
         assert done.returncode == 0, done.stderr
 
+    def release_here(self, version: str = VERSION, *, steps: Sequence[str] = (), build: Build | None = None) -> None:
+        """Release from this process, whose start took as long as most refusals do.
+
+        Args:
+            version: The version to release.
+            steps: Which of ``SLOW`` to run.
+            build: What stands for the build of the contract, the wheel and the sdist.
+        """
+        root, run = release.ROOT, release._run
+
+        def quick(rule: str, *command: str, **options: Any) -> str:
+            return "" if rule in SLOW and rule not in steps else run(rule, *command, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name, path in vars(release).items():
+                if isinstance(path, Path) and path.is_relative_to(root):
+                    patch.setattr(release, name, self.folder / path.relative_to(root))
+            for name in os.environ.keys() - self.environment.keys():
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.setattr(release, "_run", quick)
+            if build:
+                patch.setattr(release, "_build", build)
+            release.release(version)
+
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -124,42 +155,36 @@ def clone(prepared: Path, tmp_path: Path) -> Clone:
 
 
 class Mistake(NamedTuple):
-    """What is wrong with a release: what is done to the clone, the version, and the reason of the refusal."""
+    """What is wrong with a release.
+
+    Attributes:
+        make: What is done to the clone.
+        reason: The reason of the refusal.
+        version: The version to release.
+        step: The step of ``SLOW`` that finds the mistake.
+        is_built: Whether the build finds it.
+    """
 
     make: Callable[[Clone], object]
     reason: str
     version: str = VERSION
+    step: str = ""
+    is_built: bool = False
 
 
-def rename_a_field(clone: Clone) -> None:
-    """A field gets another name in the Python interface only, and the snapshot is written again."""
-    clone.replace("neptun_sdk/models.py", "    id: int\n    name: str\n", "    id: int\n    label: str\n")
-    clone.write("api_snapshot")
-    clone.commit()
-
-
-def add_a_method(clone: Clone) -> None:
-    clone.replace(*NEW_METHOD)
-    clone.write("api_snapshot")
-    clone.commit()
-
-
-def break_the_contract(clone: Clone) -> None:
-    clone.replace("openapi.yaml", "      name: neptun-session\n", "      name: neptun\n")
-    clone.write("generate")
-    clone.commit()
+OTHER_COOKIE = ("openapi.yaml", "      name: neptun-session\n", "      name: neptun\n")
 
 
 def release_elsewhere(clone: Clone, kind: str, name: str) -> None:
-    """The contract changes here, and its next version has been released from another branch."""
+    """The contract changes here by a comment, and its next version has been released from another branch."""
     contracts = clone.folder / "interfaces" / "contracts.txt"
     clone.git("checkout", "--quiet", "-b", "other")
-    contracts.write_text(f"{contracts.read_text(encoding='utf-8')}2.0.0 {'0' * 64}\n", encoding="utf-8")
+    contracts.write_text(f"{contracts.read_text(encoding='utf-8')}1.0.1 {'0' * 64}\n", encoding="utf-8")
     clone.commit()
     clone.git(kind, name)
     clone.git("checkout", "--quiet", "main")
     clone.git("branch", "--quiet", "-D", "other")
-    break_the_contract(clone)
+    changed("openapi.yaml", "  version: 1.0.0\n", "  version: 1.0.0\n  # A comment.\n")(clone)
 
 
 def forget_what_was_released(clone: Clone) -> None:
@@ -227,27 +252,27 @@ MISTAKES = {
     ),
     "a contract that was released with other bytes, in a tag": Mistake(
         lambda clone: release_elsewhere(clone, "tag", "v9"),
-        r"contract 2\.0\.0 was released with other bytes, as interfaces/contracts\.txt of refs/tags/v9 says; raise",
+        r"contract 1\.0\.1 was released with other bytes, as interfaces/contracts\.txt of refs/tags/v9 says; raise",
     ),
     "a contract that was released with other bytes, on a branch": Mistake(
         lambda clone: release_elsewhere(clone, "branch", "stable"),
-        r"contract 2\.0\.0 was released with other bytes, as interfaces/contracts\.txt of refs/heads/stable says",
+        r"contract 1\.0\.1 was released with other bytes, as interfaces/contracts\.txt of refs/heads/stable says",
     ),
     "a CHANGELOG without a change": Mistake(
         changed("CHANGELOG.md", "- Something.\n", ""), r"the section of 0\.2\.0 lists no change"
     ),
     "a renamed field, as a patch": Mistake(
-        as_a_patch(rename_a_field),
+        as_a_patch(changed("neptun_sdk/models.py", "    id: int\n    name: str\n", "    id: int\n    label: str\n")),
         r"0\.1\.1 is too low: after 0\.1\.0, these changes call for 0\.2\.0 or more:\nmajor  neptun_sdk\.Project",
         "0.1.1",
     ),
     "an addition, as a patch": Mistake(
-        as_a_patch(add_a_method),
+        as_a_patch(changed(*NEW_METHOD)),
         r"call for 0\.2\.0 or more:\nminor  neptun_sdk\.NeptunClient\.ping: was added",
         "0.1.1",
     ),
     "a contract that breaks callers, as a patch": Mistake(
-        as_a_patch(break_the_contract),
+        as_a_patch(changed(*OTHER_COOKIE)),
         r"call for 0\.2\.0 or more:\nmajor  components: .* from `neptun-session` to `neptun`",
         "0.1.1",
     ),
@@ -264,17 +289,17 @@ MISTAKES = {
         r"make check and make test must pass; `make check test` failed:\n(.*\n)*.*`zipfile` imported but unused",
     ),
     "a generated client that was edited": Mistake(
-        changed("generated/neptun_openapi/errors.py", '"""Contains', '"""Holds'), "generated/ is not what openapi.yaml"
+        changed("generated/neptun_openapi/errors.py", '"""Contains', '"""Holds'),
+        "generated/ is not what openapi.yaml",
+        step="make generate must work",
     ),
     "a snapshot that is not up to date": Mistake(
-        changed(
-            "neptun_sdk/client.py", "    def close(self)", "    def ping(self) -> None: ...\n\n    def close(self)"
-        ),
-        r"interfaces/python\.txt is not what the code says",
+        changed(*NEW_METHOD), r"interfaces/python\.txt is not what the code says", step="make changes must work"
     ),
     "a package that cannot be imported": Mistake(
         changed("pyproject.toml", '"generated/neptun_openapi", ', ""),
         r"neptun_sdk-0\.2\.0-py3-none-any\.whl must make a call; (.*\n)*.*No module named 'neptun_openapi'",
+        is_built=True,
     ),
     "a commit that is refused": Mistake(
         lambda clone: hook(clone, "pre-commit"), r"git must work; `git commit .*` failed:\nnot on a Friday"
@@ -288,20 +313,44 @@ def hook(clone: Clone, name: str) -> None:
     path.chmod(0o755)
 
 
+def state(clone: Clone) -> tuple[str, ...]:
+    """Return what a refused release must leave as it was."""
+    return (clone.git("rev-parse", "HEAD"), clone.git("tag"), clone.git("status", "--porcelain"), clone.git("diff"))
+
+
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
-def test_a_release_with_a_mistake_is_refused_and_leaves_nothing_behind(mistake: Mistake, clone: Clone) -> None:
+def test_a_release_with_a_mistake_is_refused_and_leaves_nothing_behind(
+    mistake: Mistake, clone: Clone, capsys: pytest.CaptureFixture[str]
+) -> None:
     mistake.make(clone)
-    before = (clone.git("rev-parse", "HEAD"), clone.git("tag"), clone.git("status", "--porcelain"), clone.git("diff"))
-    done = clone.release(mistake.version)
+    before = state(clone)
+    with pytest.raises((release.Refused, SystemExit), match=mistake.reason):
+        clone.release_here(mistake.version, steps=(mistake.step,), build=None if mistake.is_built else lambda *_: [])
+    assert capsys.readouterr().out == ""
+    assert state(clone) == before
+    assert not (clone.folder / "dist").exists()
+
+
+REFUSED_BY_THE_COMMAND = ("no version", "a contract whose version is none", "a failing check")
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_THE_COMMAND)
+def test_the_command_says_why_it_refuses_and_leaves_nothing_behind(name: str, clone: Clone) -> None:
+    """Before any work, by a script that compares, and after the versions were set."""
+    make, reason, version, *_ = MISTAKES[name]
+    make(clone)
+    before = state(clone)
+    done = clone.release(version)
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.match(f"release: (.*\n)*?.*{mistake.reason}", done.stderr), done.stderr
+    assert re.match(f"release: (.*\n)*?.*{reason}", done.stderr), done.stderr
     assert done.stderr.endswith("Nothing was released, and no file is changed.\n")
-    after = (clone.git("rev-parse", "HEAD"), clone.git("tag"), clone.git("status", "--porcelain"), clone.git("diff"))
-    assert after == before
+    assert state(clone) == before
     assert not (clone.folder / "dist").exists()
 
 
 SETSID = f'{sys.executable} -c \'import os, time; os.setsid(); open("began", "w").close(); time.sleep(600)\''
+# Stands for generate.py, which runs other processes too; elsewhere in these tests an empty script does.
+WAITING = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
 MOMENTS: dict[str, tuple[int, Callable[[Path], bool]]] = {
     "Ctrl-C during the checks": (signal.SIGINT, lambda folder: (folder / "began").exists()),
     "a system that shuts down during the checks": (signal.SIGTERM, lambda folder: (folder / "began").exists()),
@@ -334,6 +383,8 @@ def processes_in(folder: Path) -> list[str]:
 def test_a_signal_leaves_every_file_as_it_was_and_no_process(moment: str, clone: Clone) -> None:
     """The checks have a process with a session of its own, as tests do: it must end too."""
     number, came = MOMENTS[moment]
+    (clone.folder / "scripts" / "generate.py").write_text(WAITING if "before" in moment else "", encoding="utf-8")
+    clone.commit()
     if "during the checks" in moment:
         changed("Makefile", CHECKS, f"{CHECKS}\t@{SETSID}\n")(clone)
         (clone.folder / ".git" / "info" / "exclude").write_text("began\n", encoding="utf-8")
@@ -359,16 +410,26 @@ def test_a_signal_leaves_every_file_as_it_was_and_no_process(moment: str, clone:
     assert not (clone.folder / "dist").exists()
 
 
-def test_a_release_that_was_killed_before_its_tag_is_finished(clone: Clone) -> None:
+def test_a_release_that_was_killed_before_its_tag_is_finished(clone: Clone, capsys: pytest.CaptureFixture[str]) -> None:
     """As it is after SIGKILL, which nothing can catch: the commit is there, and the tag is not."""
     clone.replace("neptun_sdk/_version.py", "0.1.0", VERSION)
     clone.git("commit", "--all", "--quiet", "--message", f"Release {VERSION}")
     released = clone.git("rev-parse", "HEAD")
-    done = clone.release()
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Released 0.2.0: committed, and tagged v0.2.0. Nothing is published yet.")
+    names = ["contract", "wheel", "sdist"]
+    built: list[tuple[str, str]] = []
+
+    def build(folder: Path, version: str, tree: str) -> list[Path]:
+        built.append((version, tree))
+        for name in names:
+            (folder / name).touch()
+        return [folder / name for name in names]
+
+    clone.release_here(build=build)
+    printed = capsys.readouterr().out
+    assert printed.startswith("Released 0.2.0: committed, and tagged v0.2.0. Nothing is published yet.")
+    assert built == [(VERSION, "HEAD")]
     assert clone.git("rev-parse", "HEAD") == clone.git("rev-parse", "v0.2.0^{commit}") == released
-    assert len(list((clone.folder / "dist").iterdir())) == 3
+    assert sorted(file.name for file in (clone.folder / "dist").iterdir()) == sorted(names)
 
 
 def test_files_that_a_killed_release_left_are_named_with_what_puts_them_back(clone: Clone) -> None:
@@ -383,16 +444,19 @@ def test_a_file_that_changes_during_the_tests_is_refused_and_kept(clone: Clone) 
     """What was tested would not be what is released; and the change is somebody's work."""
     changed("Makefile", CHECKS, f"{CHECKS}\t@echo Mine > README.md\n")(clone)
     start = clone.git("rev-parse", "HEAD")
-    done = clone.release()
-    assert done.returncode == 1
-    assert "files were changed during the tests; commit or remove them:\n M README.md\n" in done.stderr
+    with pytest.raises(
+        release.Refused, match=r"^files were changed during the tests; commit or remove them:\n M README\.md$"
+    ):
+        clone.release_here()
     assert (clone.git("rev-parse", "HEAD"), clone.git("tag")) == (start, "v0.1.0\n")
     assert clone.git("status", "--porcelain") == " M README.md\n"
     assert (clone.folder / "README.md").read_text(encoding="utf-8") == "Mine\n"
 
 
 def test_a_release_checks_builds_tries_commits_and_tags(clone: Clone) -> None:
-    break_the_contract(clone)
+    clone.replace(*OTHER_COOKIE)
+    clone.write("generate")
+    clone.commit()
     done = clone.release()
     assert done.returncode == 0, done.stderr
 

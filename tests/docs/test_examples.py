@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,11 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
 EXAMPLES = [each for page in PAGES for each in find_examples(page) if not each.prefix.startswith("pyi")]
 BASH = shutil.which("bash")
+FORMATTER = "class JsonFormatter"  # the block whose output has a test of its own
 HOST = "https://neptun-webui.vercel.app"  # in the published curl lines; here the embedded Neptun stands for it
+
+# Of pytest: they load all of their packages, and the examples use the SDK's own plugin alone, which they do not name.
+OTHER_PLUGINS = [f"-p no:{each.name}" for each in entry_points(group="pytest11") if each.name != "neptun_sandbox"]
 
 # A block whose first line is such a comment is a file, which later blocks of its page import or run.
 FILE_NAME = re.compile(r"# (\w+\.py)\n")
@@ -48,8 +53,8 @@ def environment(neptun: Sandbox, folder: Path) -> dict[str, str]:
         "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": str(folder),
         "PYTHONUTF8": "1",
-        # Two plugins load all of their packages; what the test client of starlette deprecates is its own affair.
-        "PYTEST_ADDOPTS": "-p no:ddtrace -p no:schemathesis -p no:cacheprovider -W ignore",
+        # What the test client of starlette deprecates is its own affair.
+        "PYTEST_ADDOPTS": " ".join([*OTHER_PLUGINS, "-p no:cacheprovider -W ignore"]),
         "COLUMNS": "80",
     }
 
@@ -117,11 +122,12 @@ COMMANDS = [each for each in commands() if each.page.parent.name != "languages" 
 RUN = [each for each in COMMANDS if not any(re.match(pattern, each.text) for pattern in NOT_RUN)]
 
 
-def is_run_by_a_command(example: CodeExample) -> bool:
-    """Tell whether a block is a file that a shell block of its page runs: see the last tests here."""
+def is_run_elsewhere(example: CodeExample) -> bool:
+    """Tell whether a block is the formatter, or a file that a shell block of its page runs: see the tests below."""
     name = name_of(example)
-    return name is not None and any(
-        each.page == example.path and re.match(rf"(python|pytest -q) {name}$", each.text) for each in RUN
+    return FORMATTER in example.source or (
+        name is not None
+        and any(each.page == example.path and re.match(rf"(python|pytest -q) {name}$", each.text) for each in RUN)
     )
 
 
@@ -133,14 +139,14 @@ def write_files(page: Path, folder: Path, *, before: int) -> None:
             (folder / name).write_text(example.source, encoding="utf-8")
 
 
-@pytest.mark.parametrize("example", [each for each in EXAMPLES if not is_run_by_a_command(each)], ids=place)
+@pytest.mark.parametrize("example", [each for each in EXAMPLES if not is_run_elsewhere(each)], ids=place)
 def test_the_example_runs(example: CodeExample, neptun: Sandbox, tmp_path: Path) -> None:
     write_files(example.path, tmp_path, before=example.start_line)
     run(example, neptun, tmp_path)
 
 
 def test_the_json_formatter_writes_one_object_per_line(neptun: Sandbox, tmp_path: Path) -> None:
-    (example,) = [each for each in EXAMPLES if "class JsonFormatter" in each.source]
+    (example,) = [each for each in EXAMPLES if FORMATTER in each.source]
     entries = [json.loads(line) for line in run(example, neptun, tmp_path).splitlines()]
     assert [(each["attempt"], each["status_code"]) for each in entries] == [(1, 503), (1, 503), (2, 200)]
     shown = json.loads(re.findall(r"```json\n(.*?)```", example.path.read_text(encoding="utf-8"), re.S)[0])
