@@ -26,7 +26,7 @@ class Deadline(float):
 
     def __new__(cls, end: float, left: float | None = None) -> Deadline:
         left = end - monotonic() if left is None else left
-        self = super().__new__(cls, left if left > 0.001 else 0.001)  # noqa: FURB136 - 0 means "do not wait" to a socket
+        self = super().__new__(cls, left if left > 0.001 else 0.001)  # 0 means "do not wait" to a socket
         self.end = end
         return self
 
