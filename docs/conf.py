@@ -126,9 +126,15 @@ def replaced(block: re.Match[str]) -> str:
     return directive(name) if name == "types" or name.startswith("neptun_sdk.") else block[0]
 
 
+# The pages of the site that include these files. Links name the files, so that they also work on a code host.
+INCLUDED = {"CHANGELOG": "changelog", "CONTRIBUTING": "contributing", "SECURITY": "policy"}
+TO_INCLUDED = re.compile(rf"(?<=\]\()\.\./((?:\.\./)*)({'|'.join(INCLUDED)})(?=\.md\b)")
+
+
 def write(_app: Sphinx, _page: str, source: list[str]) -> None:
     """Put into a page what is written at each build."""
     source[0] = write_pages.BLOCK.sub(replaced, source[0])
+    source[0] = TO_INCLUDED.sub(lambda link: link[1] + INCLUDED[link[2]], source[0])
     for name, text in WRITTEN.items():
         mark = f"<!-- {name} -->\n"
         if mark in source[0]:

@@ -87,7 +87,7 @@ def read(path: Path) -> tuple[str, str]:
         sys.exit(f"api-diff: {path} cannot be read ({exc.strerror}); `make changes` writes one.")
     found = re.match(r"# The public Python interface of neptun-sdk (\S+),", text)
     if not found:
-        sys.exit(f"api-diff: {path} is no snapshot of the Python interface; `make changes` writes one.")
+        sys.exit(f"api-diff: {path} is not a snapshot of the Python interface; `make changes` writes one.")
     try:
         parse(found[1])
     except ValueError:

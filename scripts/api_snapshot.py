@@ -205,7 +205,7 @@ def main() -> None:
     if written != text:
         lines = (written.splitlines(), text.splitlines())
         print(*difflib.unified_diff(*lines, path, "the code", lineterm=""), sep="\n")
-        sys.exit(f"api-diff: {path} is not what the code says; run `make changes` and commit the result.")
+        sys.exit(f"api-snapshot: {path} is not what the code says; run `make changes` and commit the result.")
 
 
 if __name__ == "__main__":

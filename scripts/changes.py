@@ -34,7 +34,7 @@ def parse(version: str) -> tuple[int, int, int]:
     """Read a version of three numbers; raises `ValueError` for anything else."""
     found = re.fullmatch(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)", version)
     if not found:
-        raise ValueError(f"{version!r} is no version of the form 1.2.3")
+        raise ValueError(f"{version!r} is not a version of the form 1.2.3")
     return int(found[1]), int(found[2]), int(found[3])
 
 

@@ -14,7 +14,7 @@ NEXT_STEPS = (
     "2. Try the HTTP API: make sandbox, and open the address that it prints",
     "3. Build it into your service: docs/tasks/endpoint.md",
 )
-COLORS = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+COLORS = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def main() -> None:

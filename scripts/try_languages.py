@@ -20,12 +20,14 @@ PAGES = ROOT / "docs" / "languages"
 TOOLS = {
     "go": ("go",),
     "java": ("java", "mvn"),
+    "php": ("java", "mvn", "php"),
     "python": ("python3",),
+    "ruby": ("java", "mvn", "ruby"),
     "rust": ("cargo",),
     "typescript": ("node", "npm"),
 }
 BLOCK = re.compile(r"^```([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE_NAME = re.compile(r"(?://|#) (\S+\.\w+)\n")
+FILE_NAME = re.compile(r"(?:<\?php\n)?(?://|#) (\S+\.\w+)\n")
 MARK = "@@ "  # in front of each command, in the output
 TIMEOUT = 600  # seconds for a page
 
