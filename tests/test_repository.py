@@ -1,5 +1,9 @@
 """What a stranger's tools read: the hooks, the workflow, the metadata."""
 
+import os
+import shutil
+import subprocess
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,30 @@ def test_every_hook_is_local_and_calls_a_tool_of_the_environment() -> None:
 def test_the_workflow_calls_the_one_script_that_decides() -> None:
     steps = read(".github/workflows/ci.yml")["jobs"]["check"]["steps"]
     assert steps[-1] == {"run": "bash .ci/run"}
+
+
+MAKE = """#!/bin/sh
+case $1 in
+check) sleep 3; echo checked >>ended;;
+portability) sleep 1; exit 7;;
+esac
+"""
+
+
+def test_the_script_that_decides_leaves_nothing_running_if_a_step_fails(tmp_path: Path) -> None:
+    """The checks run beside the clients: they would go on and take a core from the next run."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/run", tmp_path / ".ci/run")
+    shutil.copytree(ROOT / "tests/portability/php", tmp_path / "tests/portability/php")
+    (tmp_path / "bin").mkdir()
+    for name, text in {"make": MAKE, "chromium": "#!/bin/sh\n", "id": "#!/bin/sh\necho 1000\n"}.items():
+        (tmp_path / "bin" / name).write_text(text, encoding="utf-8")
+        (tmp_path / "bin" / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run([tmp_path / ".ci/run"], env=environment, capture_output=True, check=False)
+    assert done.returncode == 7, done.stderr
+    time.sleep(3)
+    assert not (tmp_path / "ended").exists()
 
 
 def test_the_metadata_agrees() -> None:

@@ -253,7 +253,8 @@ class Loop:
     def _collect(self) -> None:
         """Wait until something can be done, and take in every result that is there."""
         times = [self._waiting[0][0]] if self._waiting else []
-        if self._ahead.has_ready and self._pace.paused_until > monotonic():
+        # A pause may have ended a moment ago: then nothing under way would wake up this thread.
+        if self._ahead.has_ready and (not len(self._under_way) or self._pace.paused_until > monotonic()):
             times.append(self._pace.paused_until)
         self._under_way.wait(min(times, default=None))
         for row, result in self._under_way.results():

@@ -156,8 +156,9 @@ class Checker:
         if checks is not None and self._is_right(update, checks):
             return dict(given)
         fields = self._check(update)
-        operation = operation_of(update)
-        self._known[names] = [operation.fields[name].kind.take for name in given]
+        if len(fields) == len(given):  # what was None was left out, and its name not checked for the dialect
+            operation = operation_of(update)
+            self._known[names] = [operation.fields[name].kind.take for name in given]
         return fields
 
     def _is_right(self, update: Update, checks: list[Callable[[Any], Any]]) -> bool:

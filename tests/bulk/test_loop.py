@@ -384,6 +384,20 @@ def test_stop_leaves_a_row_that_waits_for_its_next_attempt(
     assert time.monotonic() - started < 60
 
 
+def test_a_pause_that_ends_before_the_loop_waits_for_it_is_over(bulk_client: NeptunClient) -> None:
+    """Nothing is under way whose result would wake up the loop."""
+    run = bulk_update(bulk_client, named(1))
+    run._loop._fill()
+    assert run._loop._ahead.has_ready
+    timer = threading.Timer(5, run._loop._under_way.wake)
+    timer.start()
+    started = time.monotonic()
+    run._loop._collect()
+    timer.cancel()
+    assert time.monotonic() - started < 4
+    assert in_order(run) == ["applied"]
+
+
 def test_leaving_the_loop_early_journals_what_was_under_way(
     server: Server, bulk_client: NeptunClient, tmp_path: Path
 ) -> None:

@@ -43,6 +43,14 @@ def test_a_field_that_a_deployed_server_has_not_is_refused() -> None:
         Checker("deployed").fields(update)
 
 
+def test_a_field_that_was_left_out_is_not_known_to_be_right() -> None:
+    """A row with null where a later one has a value: the later one would end the run when it is sent."""
+    checker = Checker("deployed")
+    assert checker.fields(Update(1, 2, {"title": None, "source_path": "a"})) == {"source_path": "a"}
+    with pytest.raises(ArgumentError, match="a deployed server has no title: leave it out"):
+        checker.fields(Update(1, 2, {"title": "a", "source_path": "a"}))
+
+
 def test_only_the_fields_given_are_sent() -> None:
     assert Checker("documented").fields(Update(1, fields={"name": "", "description": None})) == {"name": ""}
 
