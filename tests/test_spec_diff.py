@@ -856,7 +856,7 @@ def test_a_higher_version_is_enough_too(version: str, *, enough: bool) -> None:
 
 @pytest.mark.parametrize("text", ["", "1", "1.2", "1.2.3.4", "v1.2.3", "1.2.3rc1", "01.2.3", "1.2.3\n", "1.2.x"])
 def test_a_version_has_three_numbers(text: str) -> None:
-    with pytest.raises(ValueError, match="is no version"):
+    with pytest.raises(ValueError, match="is not a version"):
         parse(text)
 
 

@@ -156,7 +156,7 @@ class Checker:
         if checks is not None and self._is_right(update, checks):
             return dict(given)
         fields = self._check(update)
-        if len(fields) == len(given):  # what was None was left out, and its name not checked for the dialect
+        if len(fields) == len(given):  # None is left out, and its name not checked for the dialect
             operation = operation_of(update)
             self._known[names] = [operation.fields[name].kind.take for name in given]
         return fields
