@@ -20,6 +20,7 @@ PAGES = ROOT / "docs" / "languages"
 TOOLS = {
     "go": ("go",),
     "java": ("java", "mvn"),
+    "kotlin": ("java", "mvn"),
     "php": ("java", "mvn", "php"),
     "python": ("python3",),
     "ruby": ("java", "mvn", "ruby"),
