@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -186,7 +187,7 @@ def test_an_outage_that_lasts_too_long_ends_the_run(
     counts = Counter(outcome.status for outcome in outcomes.values())
     assert counts == {"applied": 39, "unsent": 261}
     assert isinstance(run.ended_by, NeptunConnectionError)
-    assert "the server has not responded for 0 s: update_project(" in str(run.ended_by)
+    assert re.search(r"the server has not responded for \d+ s: update_project\(", str(run.ended_by))
     again = bulk_update(client_for(server), updates, journal=tmp_path / "journal")
     assert Counter(outcome.status for outcome in again) == {"applied": 300}
     assert sorted(server.projects) == list(range(1, 301))

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 import trustme
 
 from neptun_sdk import NeptunClient, NeptunConnectionError, NeptunTimeoutError
+from neptun_sdk._http.sockets import NetworkStream
 from tests.conftest import CANARY
 from tests.faults.raw_server import BODY, RawServer, Script, full_backlog, receive, response, serves
 from tests.http.servers import HOST, PATIENCE, HTTPProxy, server_context, update
@@ -125,6 +127,15 @@ def test_what_follows_a_response_reaches_no_other_thread(connect: Connect) -> No
     sessions = [client.with_session(f"session-number-{number}", 1) for number in range(6)]
     with ThreadPoolExecutor(len(sessions)) as pool:
         assert list(pool.map(update, sessions * 60)) == [123] * 360
+
+
+def test_a_connection_with_bytes_left_over_takes_no_request() -> None:
+    """Two threads may get one idle connection before httpcore closes it."""
+    stream = NetworkStream(httpcore.MockStream([response() + b"HTTP/1.1"]), None, threading.Event(), threading.Event())
+    assert stream.read(1_000).endswith(b"HTTP/1.1")
+    stream.end_response(len(BODY), chunked=False)
+    with pytest.raises(httpcore.ConnectionNotAvailable):
+        stream.write(b"PATCH / HTTP/1.1")
 
 
 @pytest.mark.parametrize("connect", ["http", "https"], indirect=True)
