@@ -13,7 +13,7 @@ from collections.abc import Generator
 import httpx
 
 from neptun_sdk._http.deadline import Deadline
-from neptun_sdk._http.pool import pool_factory
+from neptun_sdk._http.pool import Pool, pool_factory
 from neptun_sdk._http.proxies import find_proxy, is_exposed
 from neptun_sdk._http.secrets import MIN_MASKED_LENGTH, Secrets, mask_current, mask_library_logs
 from neptun_sdk._http.sockets import NetworkBackend
@@ -176,6 +176,8 @@ class Transport(httpx.HTTPTransport):
     httpx's own constructor is not called: it would build a pool without our network backend.
     """
 
+    _pool: Pool
+
     def __init__(self, proxy: httpx.Proxy | None, tls: ssl.SSLContext | None, closed: threading.Event) -> None:
         self.backend: NetworkBackend = NetworkBackend(closed)
         self._has_proxy = proxy is not None
@@ -196,4 +198,5 @@ class Transport(httpx.HTTPTransport):
     def replace_pool(self) -> None:
         """Start with no connection. The old ones close when nothing refers to them: when no thread uses them."""
         self.backend.stale.clear()
-        self._pool = self._new_pool()
+        before, self._pool = self._pool, self._new_pool()
+        before.release_lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import ssl
 import threading
@@ -21,7 +22,7 @@ _SOCKS_ERRORS = (AssertionError, AttributeError, LookupError, OverflowError, Val
 
 def pool_factory(
     proxy: httpx.Proxy | None, tls: ssl.SSLContext | None, backend: httpcore.NetworkBackend
-) -> Callable[[], httpcore.ConnectionPool]:
+) -> Callable[[], Pool]:
     """Return a function that makes an empty connection pool, to the server or to a proxy.
 
     A pool keeps every connection open: how many requests are sent at once is limited elsewhere.
@@ -32,7 +33,7 @@ def pool_factory(
         "keepalive_expiry": _KEEPALIVE_EXPIRY,
         "network_backend": backend,
     }
-    kind: type[httpcore.ConnectionPool] = _Pool
+    kind: type[Pool] = Pool
     if proxy is not None:
         options |= {"proxy_url": str(proxy.url), "proxy_auth": proxy.raw_auth}
         kind = _SOCKSProxy
@@ -43,7 +44,7 @@ def pool_factory(
     return lambda: kind(**options)  # not a partial, whose repr shows the password of a proxy
 
 
-class _Pool(httpcore.ConnectionPool):
+class Pool(httpcore.ConnectionPool):
     """httpcore's pool, which masks secrets in its exceptions: OpenTelemetry records their texts.
 
     It also notes where a response ends, before another request may have the connection.
@@ -52,8 +53,15 @@ class _Pool(httpcore.ConnectionPool):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         # httpcore takes its own lock in a Python function, in which an interrupt can leave it taken. In a ``with``
-        # statement on a lock of Python's, none can.
-        self._optional_thread_lock = threading.Lock()  # type: ignore[assignment] # pyright: ignore
+        # statement on a lock of Python's, none can, but in Python 3.14: so this one can tell whose it is.
+        self._lock = threading.RLock()
+        self._optional_thread_lock = self._lock  # type: ignore[assignment] # pyright: ignore
+
+    def release_lock(self) -> None:
+        """Release the lock if an interrupt has left it taken by this thread: other threads wait for it."""
+        with contextlib.suppress(RuntimeError):  # it is not this thread's
+            while True:
+                self._lock.release()
 
     def handle_request(self, request: httpcore.Request) -> httpcore.Response:
         try:
@@ -87,11 +95,11 @@ class _NotedStream:
         self._stream.close()
 
 
-class _HTTPProxy(_Pool, httpcore.HTTPProxy):
+class _HTTPProxy(Pool, httpcore.HTTPProxy):
     """The connections through an HTTP proxy."""
 
 
-class _SOCKSProxy(_Pool, httpcore.SOCKSProxy):
+class _SOCKSProxy(Pool, httpcore.SOCKSProxy):
     """The connections through a SOCKS proxy, whose handshake raises exceptions that are not httpcore's."""
 
     def __init__(self, **options: Any) -> None:

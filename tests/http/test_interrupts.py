@@ -5,10 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import pytest
+
+from neptun_sdk import NeptunClient
+from tests.conftest import CANARY
+from tests.faults.raw_server import RawServer, response, serves
+from tests.http.servers import PATIENCE, update
 
 # Prints the modules that calls import. It imports none of the tests', which would import some of those too.
 IMPORTS = r"""
@@ -84,6 +92,26 @@ def test_a_client_lives_through_interrupts_at_any_moment(how: str) -> None:
 def test_calls_of_other_threads_end_well_beside_interrupts() -> None:
     """Only the main thread runs signal handlers; the connections of the others stay theirs."""
     assert interrupt("beside_others") == {"failures": [], "hung": 0}
+
+
+def test_a_lock_that_an_interrupt_leaves_taken_stops_no_other_thread(
+    submit: Callable[..., Future[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Python 3.14, a signal handler can raise between the two steps of a ``with`` statement."""
+    assign = "_assign_requests_to_connections"  # what httpcore does while it holds the lock of its pool
+    others: list[Future[int]] = []
+    with RawServer(serves(response())) as server, NeptunClient(CANARY, 1, base_url=server.base_url) as client:
+
+        def strike(pool: Any) -> None:
+            monkeypatch.undo()
+            others.append(submit(update, client))
+            pool._optional_thread_lock.__enter__()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(httpcore.ConnectionPool, assign, strike)
+        with pytest.raises(KeyboardInterrupt):
+            update(client)
+        assert others[0].result(PATIENCE) == 123
 
 
 def test_a_call_imports_nothing() -> None:
