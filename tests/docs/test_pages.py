@@ -2,6 +2,8 @@
 
 import logging
 import re
+import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ import write_pages
 
 import architecture
 import neptun_sdk
+from neptun_sdk.sandbox import Sandbox
+from neptun_sdk.sandbox.spec import load_operations
+from tests.sandbox.test_reference import open_page
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
@@ -109,3 +114,15 @@ def test_an_architecture_that_does_not_fit_fails_the_build(
     monkeypatch.setattr(architecture, "imports", lambda: changed)
     with pytest.raises(ValueError, match=re.escape(message)):
         architecture.lines()
+
+
+@pytest.mark.needs("Node")
+def test_every_block_of_javascript_works_as_it_stands(neptun: Sandbox) -> None:
+    blocks = [block for block in open_page(neptun).blocks if block.startswith("const response")]
+    assert len(blocks) == len(load_operations())
+    for block in blocks:
+        command = [str(Path(sysconfig.get_path("scripts")) / "node"), "--input-type=module", "--eval", block]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        assert done.stdout.startswith("200 {")
+    assert neptun.project(789)["name"] == "Updated Project Name"
+    assert neptun.project_import(789, 123)["title"] == "Updated GitHub Import"

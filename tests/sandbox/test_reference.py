@@ -4,9 +4,7 @@ import copy
 import json
 import re
 import subprocess
-import sysconfig
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -91,18 +89,6 @@ def test_every_curl_line_works_as_it_stands(neptun: Sandbox) -> None:
     for line in lines:
         command = ["/bin/sh", "-c", f"{line.strip()} --silent --fail"]
         subprocess.run(command, capture_output=True, timeout=30, check=True)
-    assert neptun.project(789)["name"] == "Updated Project Name"
-    assert neptun.project_import(789, 123)["title"] == "Updated GitHub Import"
-
-
-@pytest.mark.needs("Node")
-def test_every_block_of_javascript_works_as_it_stands(neptun: Sandbox) -> None:
-    blocks = [block for block in open_page(neptun).blocks if block.startswith("const response")]
-    assert len(blocks) == len(load_operations())
-    for block in blocks:
-        command = [str(Path(sysconfig.get_path("scripts")) / "node"), "--input-type=module", "--eval", block]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-        assert done.stdout.startswith("200 {")
     assert neptun.project(789)["name"] == "Updated Project Name"
     assert neptun.project_import(789, 123)["title"] == "Updated GitHub Import"
 
