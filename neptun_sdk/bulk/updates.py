@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
+from neptun_sdk.arguments import check_id
 from neptun_sdk.errors import ArgumentError, NeptunError
 from neptun_sdk.models import Dialect
 from neptun_sdk.operations import ROWS, Operation, prepare
@@ -163,13 +164,11 @@ class Checker:
 
     def _is_right(self, update: Update, checks: list[Callable[[Any], Any]]) -> bool:
         """Tell whether the ids and the values of an update are right. If not, `_check` says what is wrong."""
-        ids = (update.project_id,) if update.import_id is None else (update.project_id, update.import_id)
-        for number in ids:
-            if type(number) is not int or not 0 < number < 2**63:
-                return False
+        given = (update.project_id,) if update.import_id is None else (update.project_id, update.import_id)
         try:
+            ids = [check_id("id", each) for each in given]
             values = [take(value) for take, value in zip(checks, update.fields.values(), strict=True)]
-        except Mismatch:  # None is one: it leaves a field out
+        except (ArgumentError, Mismatch):  # None is one: it leaves a field out
             return False
         if self._mask is None:
             return True
