@@ -116,12 +116,15 @@ class NetworkStream(httpcore.NetworkStream):
         self._was_idle = False
         self._in_use = threading.Lock()
         self._is_closed = False
+        self._unsent = b""
         self._received = 0  # bytes since the last request
         self._head = self._tail = b""  # the first and the last of them
         self._has_excess = False
         self._is_within_tls = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent:
+            self._send(timeout)
         data = b""
         try:
             data = self._use(self._stream.read, max_bytes, remaining(timeout or self._timeout, httpcore.ReadTimeout))
@@ -139,9 +142,10 @@ class NetworkStream(httpcore.NetworkStream):
             raise httpcore.ConnectionNotAvailable
         if self._received:
             self._received, self._head, self._tail = 0, b"", b""
-        for start in range(0, len(buffer), _PIECE_SIZE):
-            piece = buffer[start : start + _PIECE_SIZE]
-            self._use(self._stream.write, piece, remaining(timeout or self._timeout, httpcore.WriteTimeout))
+        # httpcore writes the head, then the body, then nothing: both are sent at once, as one TLS record.
+        self._unsent += buffer
+        if not buffer or len(self._unsent) >= _PIECE_SIZE:
+            self._send(timeout)
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
@@ -201,6 +205,12 @@ class NetworkStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return (info == "is_readable" and self._has_excess) or self._stream.get_extra_info(info)
+
+    def _send(self, timeout: float | None) -> None:
+        unsent, self._unsent = self._unsent, b""
+        for start in range(0, len(unsent), _PIECE_SIZE):
+            piece = unsent[start : start + _PIECE_SIZE]
+            self._use(self._stream.write, piece, remaining(timeout or self._timeout, httpcore.WriteTimeout))
 
     def _use(self, operation: Callable[..., T], *arguments: object) -> T:
         try:

@@ -138,6 +138,22 @@ def test_a_connection_with_bytes_left_over_takes_no_request() -> None:
         stream.write(b"PATCH / HTTP/1.1")
 
 
+@pytest.mark.parametrize("connect", ["https", "https proxy"], indirect=True)
+def test_the_head_and_the_body_of_a_request_are_one_tls_record(connect: Connect) -> None:
+    """To send them apart costs a system call, and wakes the server for half a request."""
+    records: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        records.append(connection.recv(64 * 1024))  # one record at most
+        connection.sendall(response())
+
+    _, client = connect(serve)
+    assert update(client) == 123
+    head, _, body = records[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"PATCH /")
+    assert json.loads(body)
+
+
 @pytest.mark.parametrize("connect", ["http", "https"], indirect=True)
 def test_as_many_connections_as_threads_are_opened(connect: Connect) -> None:
     # All threads take turns: one that a busy machine holds up for five seconds would find its connection expired.
