@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
@@ -232,13 +232,10 @@ def _array(make: Callable[[Iterable[Any]], Any], item: Kind) -> Kind:
     return Kind(read, take)
 
 
-def _reader(*types: type[Any]) -> Callable[[Any, Dialect], Any]:
-    def read(value: Any, _: Dialect) -> Any:
-        if type(value) in types:  # exactly, because JSON's true is a Python int
-            return value
-        raise _expected(types[0].__name__, value)
-
-    return read
+def _read_scalar(types: tuple[type[Any], ...], value: Any, _: Dialect) -> Any:
+    if type(value) in types:  # exactly, because JSON's true is a Python int
+        return value
+    raise _expected(types[0].__name__, value)
 
 
 # RFC 3339, section 5.6; Python's own parser also reads week dates, a comma, a zone without minutes and more.
@@ -299,9 +296,9 @@ def _take_datetime(value: Any) -> datetime:
 
 
 _SCALARS: Mapping[str, Kind] = {
-    "bool": Kind(_reader(bool), _take_bool),
-    "int": Kind(_reader(int), _take_int),
-    "float": Kind(_reader(float, int), _take_float),  # a number without a fraction is decoded as an int
-    "str": Kind(_reader(str), _take_text, is_text=True),
+    "bool": Kind(partial(_read_scalar, (bool,)), _take_bool),
+    "int": Kind(partial(_read_scalar, (int,)), _take_int),
+    "float": Kind(partial(_read_scalar, (float, int)), _take_float),  # 3 is decoded as an int
+    "str": Kind(partial(_read_scalar, (str,)), _take_text, is_text=True),
     "datetime": Kind(_read_datetime, _take_datetime),
 }

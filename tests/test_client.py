@@ -17,6 +17,7 @@ import pytest
 import neptun_sdk
 from neptun_sdk import ArgumentError, NeptunClient, Project
 from neptun_sdk._contract import Facts
+from neptun_sdk.bulk import bulk_update
 from neptun_sdk.operations import Operation
 from neptun_sdk.sandbox import Sandbox
 from tests.conftest import CANARY, TIMEOUTS
@@ -261,6 +262,8 @@ def test_a_shared_client_makes_no_call_itself(transport: httpx.BaseTransport, re
     for client in (shared, shared.with_options(timeout=5)):
         with pytest.raises(ArgumentError, match=expected):
             client.update_project(1, name="a")
+        with pytest.raises(ArgumentError, match="^" + expected.partition(": ")[2]):
+            bulk_update(client, [])
     assert requests == []
 
 

@@ -195,6 +195,8 @@ REFUSED: dict[str, tuple[Operation[Any], dict[str, object], str]] = {
         {"slug": ".."},
         "slug must be one segment of a path, not '..'; nothing was sent.",
     ),
+    "the path itself": (DELETE, {"slug": "."}, "slug must be one segment of a path, not '.'; nothing was sent."),
+    "an empty segment": (DELETE, {"slug": ""}, "slug must be one segment of a path, not ''; nothing was sent."),
     "a number for a text": (DELETE, {"slug": 5}, "slug must be a str, not int; nothing was sent."),
 }
 

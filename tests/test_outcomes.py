@@ -11,9 +11,9 @@ import pytest
 import truth_table
 from truth_table import OPERATIONS, Evidence
 
-from neptun_sdk import NeptunClient, NeptunError
+from neptun_sdk import ArgumentError, NeptunClient, NeptunError, NeptunTimeoutError, ServerError
 from neptun_sdk.bulk import bulk_update
-from neptun_sdk.outcomes import EXCEPTIONS, STATUSES, parse_retry_after
+from neptun_sdk.outcomes import EXCEPTIONS, STATUSES, Rule, parse_retry_after, rule_of
 
 # What came back | its body | the operation (P: project, I: import) | what came of it: the class, `.applied`, how often
 # it is sent with max_retries=1, and whether a later bulk run sends it again. The first row that fits counts.
@@ -255,6 +255,19 @@ def test_a_date_is_else_compared_with_our_own_clock(write: Callable[[datetime], 
     seconds = parse_retry_after(write(datetime.now(UTC) + timedelta(minutes=10)), date)
     assert seconds is not None
     assert 540 < seconds <= 600
+
+
+MADE_BY_HAND: dict[str, tuple[NeptunError, Rule]] = {
+    "a status of the table": (ServerError("down", status_code=503), STATUSES[503]),
+    "another status": (ServerError("down", status_code=507), Rule(ServerError)),
+    "no status": (NeptunTimeoutError("slow"), Rule(NeptunTimeoutError)),
+    "no response": (ArgumentError("wrong"), Rule(ArgumentError)),
+}
+
+
+@pytest.mark.parametrize(("error", "rule"), MADE_BY_HAND.values(), ids=MADE_BY_HAND)
+def test_an_error_that_was_made_by_hand_has_the_rule_of_its_status(error: NeptunError, rule: Rule) -> None:
+    assert rule_of(error) == rule
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])

@@ -80,6 +80,10 @@ REFUSED: dict[str, tuple[object, str]] = {
     "an empty text": ("", EMPTY),
     "white space only": (" \t", EMPTY),
     "quotes only": ('""', EMPTY),
+    "one quote": (
+        '"',
+        f"session_cookie contains a quote at position 1, which no cookie may have; {HOW_TO_GET} again.",
+    ),
     "an empty cookie in a line": ("Cookie: neptun-session=", EMPTY),
     "another cookie in a line": (
         "Cookie: theme=dark",

@@ -159,6 +159,7 @@ INSIDE: dict[str, tuple[Row, str]] = {
     "an item": ({"corners": [{"id": 1}, 5]}, ".corners[1]: expected an object, got int"),
     "a field of an item": ({"corners": [{"id": "1"}]}, ".corners[0].id_: expected int, got str"),
     "a value that the contract does not have": ({"kind": "c"}, ".kind: expected 'a' or 'b', got 'c'"),
+    "a long value": ({"kind": "c" * 100}, f".kind: expected 'a' or 'b', got '{'c' * 40}'"),
 }
 
 
@@ -170,6 +171,34 @@ def test_a_problem_is_named_by_its_place(change: Row, problem: str) -> None:
 def test_a_key_whose_name_in_python_is_taken_stays_under_its_own() -> None:
     read = kind_of(Corner).read({"id": 1, "next_one": "ours", "nextOne": "theirs"}, "documented")
     assert (read.next_one, read.extra) == ("ours", {"nextOne": "theirs"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board(Resource):
+    """A resource with others in each kind of place."""
+
+    project: Project
+    parent: Project | None = None
+    others: tuple[Project, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+
+@pytest.mark.parametrize("name", ["project", "parent", "others"])
+def test_resources_inside_of_others_are_read_in_the_names_of_the_contract(name: str, project: Row) -> None:
+    deployed: Row = {key: value for key, value in project.items() if key != "project_type"} | {"type": "web-site"}
+    others = [deployed] if name == "others" else []
+    board = {"project": project, "others": others} | ({} if others else {name: deployed})
+    place = f".{name}[0]" if others else f".{name}"
+    assert problem_of(Board, board) == f"{place}.project_type: missing"
+
+
+def test_a_field_that_is_absent_is_none() -> None:
+    assert kind_of(Corner).read({"id": 1}, "documented").next_one is None
+
+
+@pytest.mark.parametrize(("annotation", "is_text"), [(Literal["a", "b"], True), (Literal[1, 2], False), (str, True)])
+def test_a_closed_list_of_texts_is_text(annotation: Any, *, is_text: bool) -> None:
+    assert kind_of(annotation).is_text is is_text
 
 
 def test_resources_inside_of_others_are_read_in_the_names_of_a_deployed_server(project: Row) -> None:
@@ -194,6 +223,8 @@ NOON = datetime(2025, 2, 16, 12, tzinfo=BERLIN)
 TAKEN: dict[str, tuple[Any, object, object]] = {
     "an int": (int, 5, 5),
     "an enum of ints": (int, Count.ONE, 1),
+    "the smallest int": (int, -(2**63), -(2**63)),
+    "the largest int": (int, 2**63 - 1, 2**63 - 1),
     "a number": (float, 1.5, 1.5),
     "a number without a fraction": (float, 2, 2),
     "a number of another class": (float, Fraction(3, 2), 1.5),
@@ -219,6 +250,7 @@ REFUSED: dict[str, tuple[Any, object, str]] = {
     "a text for an int": (int, "3", "must be an int, not str"),
     "a bool for an int": (int, True, "must be an int, not bool"),
     "a fraction for an int": (int, 1.5, "must be an int, not float"),
+    "an int that is too small": (int, -(2**63) - 1, "must be an int64, from -2**63 to 2**63 - 1"),
     "an int that is too large": (int, 2**63, "must be an int64, from -2**63 to 2**63 - 1"),
     "a text for a number": (float, "3", "must be a number, not str"),
     "a bool for a number": (float, True, "must be a number, not bool"),
@@ -231,6 +263,7 @@ REFUSED: dict[str, tuple[Any, object, str]] = {
     "a datetime without a time zone": (datetime, datetime(2025, 2, 16), "must be a datetime with a time zone"),
     "another value than those of a list": (Literal["a", "b"], "c", "must be 'a' or 'b'"),
     "a text for a list": (list[str], "ab", "must be a list, not str"),
+    "bytes for a list": (list[str], b"ab", "must be a list, not bytes"),
     "a mapping for a list": (list[str], {"a": 1}, "must be a list, not dict"),
     "an int for a list": (list[str], 5, "must be a list, not int"),
 }

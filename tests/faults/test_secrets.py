@@ -193,6 +193,21 @@ def test_an_exception_of_a_transport_does_not_show_the_session(kind: type[Except
     assert CANARY not in shown_by(caught.value)
 
 
+def test_an_exception_of_a_transport_says_where_it_was_raised(client_for: ClientFor) -> None:
+    """Without its frames, a traceback ends in the SDK."""
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise ValueError("of the transport")
+
+    with pytest.raises(ValueError, match="of the transport") as caught:
+        client_for(fail).update_project(123, name="New name")
+    (note,) = caught.value.__notes__
+    first, second, *_, last = note.split("\n")
+    assert first == "It was raised here (frames without local variables):"
+    assert second.startswith('  File "')
+    assert last == '    raise ValueError("of the transport")'
+
+
 def test_what_tools_see_at_their_two_hooks_does_not_show_an_echo(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sentry records the reason phrase behind ``Client.send``, OpenTelemetry the exceptions of the transport."""
     seen: list[str] = []

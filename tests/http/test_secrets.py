@@ -242,6 +242,18 @@ def test_library_logs_are_masked_during_a_call_only(library_log: Callable[[], li
     ]
 
 
+def test_the_login_of_a_socks_proxy_is_masked_in_the_logs(caplog: pytest.LogCaptureFixture) -> None:
+    socks = logging.getLogger(f"{httpcore.__name__}.socks")
+    caplog.set_level("DEBUG", logger=socks.name)
+    mask_library_logs()
+    socks.debug("setup_socks5_connection.started host=%r auth=%r", b"neptun.test", (b"user", b"pass\nword)"))
+    socks.debug("setup_socks5_connection.complete")
+    assert caplog.messages == [
+        "setup_socks5_connection.started host=b'neptun.test' auth=***",
+        "setup_socks5_connection.complete",
+    ]
+
+
 def test_a_call_within_a_call_leaves_the_outer_secrets_masked(
     library_log: Callable[[], list[str]], client_for: ClientFor
 ) -> None:
