@@ -164,7 +164,7 @@ def _protect(response: httpx.Response) -> None:
     reason = response.extensions.get("reason_phrase", b"")
     if len(reason) >= MIN_MASKED_LENGTH:
         response.extensions["reason_phrase"] = mask_current(reason)
-    if response.status_code >= 300 and response.has_redirect_location:
+    if response.has_redirect_location:
         response.extensions["own_headers"] = response.headers
         response.headers = response.headers.copy()
         del response.headers["Location"]
