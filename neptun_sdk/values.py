@@ -23,7 +23,6 @@ class Mismatch(ValueError):
     """A value does not have its type: what is wrong, and where, such as ``.owner.id``, from the value as a whole."""
 
     def __init__(self, problem: str, path: str = "") -> None:
-        super().__init__(problem, path)
         self.problem = problem
         self.path = path
 

@@ -22,7 +22,7 @@ from neptun_sdk import (
     ResponseError,
 )
 from neptun_sdk.operations import Operations
-from neptun_sdk.outcomes import of_exception
+from neptun_sdk.outcomes import DIFFERENT, Outcome, of_exception
 from neptun_sdk.texts import error_of, printable
 from tests.conftest import CANARY, PROJECT
 from tests.operations import call_of, reading
@@ -427,6 +427,15 @@ def test_a_text_says_what_happened_the_outcome_and_what_to_do_next(case: Case) -
     error = call(case)
     text = without_seconds(error) if isinstance(case.answer, httpx.TimeoutException) else str(error)
     assert text == f"{case.operation}({named}): {case.text}"
+
+
+def test_a_value_that_is_no_text_is_shown_as_python_writes_it() -> None:
+    info = call_of(Operations.UPDATE_PROJECT, {"project_id": 123, "name": "New name"})
+    differences = {"count": (5, None), "sizes": ([1], list(range(100)))}
+    outcome: Outcome[Any] = Outcome(rule=DIFFERENT, status_code=200, differences=differences)
+    text = str(error_of(info, outcome, origin="https://neptun.test", proxy_name="", elapsed=0))
+    sizes = repr(list(range(100)))[:80]
+    assert f"200, but count came back as nothing, not 5; sizes came back as {sizes}…, not [1]. They may have" in text
 
 
 # One of each kind, after an attempt that may have been applied.
