@@ -190,7 +190,7 @@ class Transport(httpx.HTTPTransport):
 
     def recover(self, exc: httpx.TransportError) -> None:
         """Start with no connection after a failure that is not this request's alone."""
-        # httpcore never frees the slot of a tunnel whose TLS failed.
+        # httpcore keeps a tunnel whose TLS failed for good.
         is_tunnel = self._has_proxy and isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError))
         if is_tunnel or self.backend.stale.is_set():
             self.replace_pool()
