@@ -192,7 +192,7 @@ class Outcome(NamedTuple, Generic[ResultT]):
     problem: str = ""
     cause: Exception | None = None
     resource: ResultT | None = None
-    differences: Mapping[str, tuple[str, Any]] = _NONE
+    differences: Mapping[str, tuple[Any, Any]] = _NONE
     dropped: tuple[str, ...] = ()
     dialect: Dialect = "documented"
     attempts: int = 1

@@ -297,7 +297,7 @@ def _take_datetime(value: Any) -> datetime:
 _SCALARS: Mapping[str, Kind] = {
     "bool": Kind(partial(_read_scalar, (bool,)), _take_bool),
     "int": Kind(partial(_read_scalar, (int,)), _take_int),
-    "float": Kind(partial(_read_scalar, (float, int)), _take_float),  # 3 is decoded as an int
+    "float": Kind(partial(_read_scalar, (float, int)), _take_float),  # JSON has one type of number
     "str": Kind(partial(_read_scalar, (str,)), _take_text, is_text=True),
     "datetime": Kind(_read_datetime, _take_datetime),
 }

@@ -184,7 +184,7 @@ def mask_library_logs() -> None:
 
 def _mask_login(record: logging.LogRecord) -> bool:
     """Mask the user and the password of a SOCKS proxy: httpcore logs the arguments of the handshake."""
-    record.msg, record.args = re.sub(r"(?s) auth=\(.*\)", " auth=***", record.getMessage()), None
+    record.msg, record.args = re.sub(r" auth=\(.*\)", " auth=***", record.getMessage()), None
     return True
 
 

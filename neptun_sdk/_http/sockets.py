@@ -116,14 +116,16 @@ class NetworkStream(httpcore.NetworkStream):
         self._was_idle = False
         self._in_use = threading.Lock()
         self._is_closed = False
-        self._unsent = b""
+        self._is_writing = False  # since the last read
+        self._unsent = b""  # what httpcore has written, and the socket has not
         self._received = 0  # bytes since the last request
         self._head = self._tail = b""  # the first and the last of them
         self._has_excess = False
         self._is_within_tls = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._unsent:
+        self._is_writing = False
+        if self._unsent:  # of the handshake with a SOCKS proxy, which has no such end
             self._send(timeout)
         data = b""
         try:
@@ -140,11 +142,13 @@ class NetworkStream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if self._has_excess:  # two requests may get one idle connection: httpcore finds another for this one
             raise httpcore.ConnectionNotAvailable
-        if self._received:
+        is_first, self._is_writing = not self._is_writing, True
+        if is_first:
             self._received, self._head, self._tail = 0, b"", b""
-        # httpcore writes the head, then the body, then nothing: both are sent at once, as one TLS record.
+        # The head of a request waits for the next write, so that its body goes with it in one piece. If it has none,
+        # httpcore writes nothing (b"") at its end.
         self._unsent += buffer
-        if not buffer or len(self._unsent) >= _PIECE_SIZE:
+        if not is_first or not buffer:
             self._send(timeout)
 
     def start_tls(

@@ -246,7 +246,7 @@ def test_the_login_of_a_socks_proxy_is_masked_in_the_logs(caplog: pytest.LogCapt
     socks = logging.getLogger(f"{httpcore.__name__}.socks")
     caplog.set_level("DEBUG", logger=socks.name)
     mask_library_logs()
-    socks.debug("setup_socks5_connection.started host=%r auth=%r", b"neptun.test", (b"user", b"pass\nword)"))
+    socks.debug("setup_socks5_connection.started host=%r auth=%r", b"neptun.test", (b"user", b"pass) word"))
     socks.debug("setup_socks5_connection.complete")
     assert caplog.messages == [
         "setup_socks5_connection.started host=b'neptun.test' auth=***",

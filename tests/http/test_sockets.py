@@ -154,6 +154,40 @@ def test_the_head_and_the_body_of_a_request_are_one_tls_record(connect: Connect)
     assert json.loads(body)
 
 
+class Refusing(httpcore.MockStream):
+    """A connection that the server has closed for writing, and on which its response has come."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__([content])
+        self.writes: list[bytes] = []
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - as there
+        self.writes.append(buffer)
+        raise httpcore.WriteError("broken pipe")
+
+
+REQUESTS: dict[str, tuple[list[bytes], list[bytes]]] = {
+    "with a body": ([b"head ", b"body", b""], [b"head body"]),
+    "without a body": ([b"head ", b""], [b"head "]),
+    "with a body in chunks": ([b"head ", b"one", b"two", b"0\r\n\r\n"], [b"head one", b"two", b"0\r\n\r\n"]),
+}
+
+
+@pytest.mark.parametrize(("written", "sent"), REQUESTS.values(), ids=REQUESTS)
+def test_a_request_that_cannot_be_sent_fails_before_its_response_is_read(
+    written: list[bytes], sent: list[bytes]
+) -> None:
+    """There httpcore expects it, and then reads what the server has responded. Nothing is sent twice."""
+    connection = Refusing(response())
+    stream = NetworkStream(connection, None, threading.Event(), threading.Event())
+    for part in written:
+        with contextlib.suppress(httpcore.WriteError):
+            stream.write(part)
+    assert connection.writes == sent
+    assert stream.read(1_000) == response()
+    assert connection.writes == sent
+
+
 @pytest.mark.parametrize("connect", ["http", "https"], indirect=True)
 def test_as_many_connections_as_threads_are_opened(connect: Connect) -> None:
     # All threads take turns: one that a busy machine holds up for five seconds would find its connection expired.
