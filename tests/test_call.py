@@ -450,6 +450,23 @@ def test_an_exception_of_httpx_becomes_the_cause_without_the_cookie(client_for: 
     assert "Cookie" not in cause.request.headers
 
 
+def test_an_error_whose_body_breaks_keeps_what_broke_it(client_for: ClientFor) -> None:
+    client = client_for(lambda _: httpx.Response(500, stream=Breaking())).with_options(max_retries=0)
+    with pytest.raises(ServerError) as caught:
+        client.update_project(123, name="New name")
+    assert isinstance(caught.value.__cause__, httpx.ReadError)
+
+
+def test_a_mock_that_refuses_a_request_is_no_connection_that_failed(client_for: ClientFor) -> None:
+    """pytest-httpx raises the base class of the timeouts for a request that no test expects."""
+
+    def refuse(_: httpx.Request) -> httpx.Response:
+        raise httpx.TimeoutException("no response can be found")
+
+    with pytest.raises(httpx.TimeoutException, match="no response can be found"):
+        client_for(refuse).update_project(123, name="New name")
+
+
 def test_an_interrupt_ends_the_call_and_shows_no_cookie(
     client_for: ClientFor, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -21,11 +21,11 @@ from neptun_sdk import (
     NotFoundError,
     ResponseError,
 )
-from neptun_sdk.operations import Operations
+from neptun_sdk.operations import Operation, Operations
 from neptun_sdk.outcomes import DIFFERENT, Outcome, of_exception
 from neptun_sdk.texts import error_of, printable
 from tests.conftest import CANARY, PROJECT
-from tests.operations import call_of, reading
+from tests.operations import call_of, made, reading
 
 # What comes back: a response, an exception, or what makes a response or the JSON of a 200 from the request.
 Answer = httpx.Response | Exception | Callable[[httpx.Request], object]
@@ -427,6 +427,27 @@ def test_a_text_says_what_happened_the_outcome_and_what_to_do_next(case: Case) -
     error = call(case)
     text = without_seconds(error) if isinstance(case.answer, httpx.TimeoutException) else str(error)
     assert text == f"{case.operation}({named}): {case.text}"
+
+
+def build_delete(user_id: int, project_id: int) -> dict[str, Any]:
+    return {"method": "delete", "url": f"/api/users/{user_id}/projects/{project_id}"}
+
+
+DELETED = Operations.UPDATE_PROJECT.facts._replace(method="DELETE", status=204, envelope=None)
+WITHOUT_FIELDS = {
+    "a reading": (READING[PATCH], "Call again. (ReadError: reset)"),
+    "a deletion": (
+        made("delete_project", build_delete, DELETED, None),
+        "Call again: sending it twice is safe. (ReadError: reset)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("operation", "end"), WITHOUT_FIELDS.values(), ids=WITHOUT_FIELDS)
+def test_the_next_step_of_a_call_without_fields_does_not_speak_of_values(operation: Operation[Any], end: str) -> None:
+    info = call_of(operation, {"project_id": 123})
+    outcome = of_exception(info, httpx.ReadError("reset"))
+    assert str(error_of(info, outcome, origin="https://neptun.test", proxy_name="", elapsed=0)).endswith(f" {end}")
 
 
 def test_a_value_that_is_no_text_is_shown_as_python_writes_it() -> None:

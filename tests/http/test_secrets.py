@@ -177,6 +177,13 @@ def test_secrets_are_masked_in_an_exception(make: Callable[[], BaseException], t
         assert SECRETS.mask(repr(vars(exc))) == repr(vars(exc))
 
 
+def test_the_rest_of_the_attributes_of_an_exception_is_kept() -> None:
+    exc = with_attributes()
+    SECRETS.mask_exception(exc)
+    rows = ["***", {"***": ["***"]}]
+    assert vars(exc) == {"line": b"***", "rows": rows, "number": 5, "__notes__": ["sent ***"]}
+
+
 def test_every_exception_of_a_chain_or_a_group_is_masked() -> None:
     """A transport of the caller's own that runs asynchronous code may raise a group; a chain may be a circle."""
     outer, cause, context, inner = (raised(ValueError(f"{name} {CANARY}")) for name in "abcd")
