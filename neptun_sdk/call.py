@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import sys
@@ -39,6 +40,10 @@ _HEADERS = httpx.Headers(
 BASE_BACKOFF = 0.5
 MAX_BACKOFF = 8.0
 _logger = logging.getLogger("neptun_sdk")
+
+
+# To parse a URL takes as long as to verify an update. Attempts share one, and so do calls about the same resource.
+_parsed = functools.lru_cache(httpx.URL)
 
 
 def backoff(attempt: int) -> float:
@@ -191,7 +196,7 @@ class _Call(Generic[ResultT]):
     def _request(self, deadline: Deadline) -> httpx.Request:
         """Build the request, for each attempt again: tracing tools add headers to it."""
         parts = dict(self._info.request)
-        parts["url"] = self._settings.base_url + parts["url"]
+        parts["url"] = _parsed(self._settings.base_url + parts["url"])
         headers = _HEADERS.copy()
         for name, value in parts.get("headers", {}).items():
             headers[name] = value
