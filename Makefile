@@ -113,7 +113,7 @@ record-bulk: $(VENV)/.test ## docs/tasks/bulk.svg: neptun-bulk on a terminal
 check-server: $(VENV)/.demo ## which dialect a server speaks; CONFIRM=yes writes to it
 	@CONFIRM="$(CONFIRM)" $(BIN)/python scripts/check_server.py
 
-mutation: $(VENV)/.mutation ## does a test notice each change of the code? (20 minutes)
+mutation: $(VENV)/.mutation ## does a test notice each change of the code? (two hours)
 	rm -rf mutants
 	$(BIN)/mutmut run --max-children 6
 	$(BIN)/python scripts/mutation.py

@@ -162,6 +162,16 @@ def test_a_proxy_that_asks_for_authentication_gets_it(
         shows_nothing(f"{client!r} {vars(client)} {vars(client._connections)}")
 
 
+def test_the_context_of_the_caller_is_that_of_its_proxy_too(authority: trustme.CA, proxied: Callable[..., str]) -> None:
+    """No environment variable names the authority."""
+    context = client_context(authority, with_certificate=False)
+    with (
+        RawServer(serves(response()), tls=server_context(authority, HOST)) as server,
+        client_of(server, proxy=proxied("https"), ssl_context=context) as client,
+    ):
+        assert update(client) == 123
+
+
 def test_a_407_over_plain_http_is_the_proxys(proxied: Callable[..., str]) -> None:
     """Nothing was sent to a server."""
     url = proxied("http", f"user:{PASSWORD}")

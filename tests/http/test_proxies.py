@@ -136,6 +136,8 @@ QUOTE = "holds one of # / ? @ in its user name or password: percent-encode it, a
 WRONG = {
     "another scheme": ("ftp://user:hunter2@proxy.test", NOT_A_URL),
     "a port that is not a number": ("http://user:hunter2@proxy.test:port", NOT_A_URL),
+    "the port 0": ("http://user:hunter2@proxy.test:0", NOT_A_URL),
+    "a port that is too large": ("http://user:hunter2@proxy.test:65536", NOT_A_URL),
     "no host": ("http://user:hunter2@:80", NOT_A_URL),
     **{f"a raw {each}": (f"http://user:hunter2{each}x@proxy.test:1", QUOTE) for each in "#/?@"},
     "a raw # without a scheme": ("user:1#hunter2@proxy.test:1", QUOTE),

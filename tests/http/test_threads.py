@@ -281,6 +281,27 @@ def test_closing_twice_closes_once_and_every_connection() -> None:
             assert ended.acquire(timeout=PATIENCE)
 
 
+def test_closing_ends_the_calls_of_every_thread(closed: threading.Event) -> None:
+    all_here = threading.Barrier(4)
+
+    def waits(connection: socket.socket) -> None:
+        receive(connection)
+        all_here.wait(PATIENCE)
+        closed.wait(PATIENCE)
+
+    with RawServer(waits) as server, ThreadPoolExecutor(3) as pool:
+        client = NeptunClient(CANARY, 1, base_url=server.base_url, timeout=2 * PATIENCE)
+        calls = [pool.submit(update, client) for _ in range(3)]
+        all_here.wait(PATIENCE)
+        client.close()
+        try:
+            for call in calls:
+                with pytest.raises(NeptunConnectionError, match="the client was closed during the call"):
+                    call.result(PATIENCE / 2)
+        finally:
+            closed.set()
+
+
 def test_closing_leaves_a_transport_of_the_callers_own_open() -> None:
     class Closing(httpx.MockTransport):
         def close(self) -> None:
