@@ -17,6 +17,13 @@ def made(name: str, build: Callable[..., dict[str, Any]], facts: Facts, resource
     return operation
 
 
+def build_delete(user_id: int, project_id: int) -> dict[str, Any]:
+    return {"method": "delete", "url": f"/api/users/{user_id}/projects/{project_id}"}
+
+
+DELETE = made("delete_project", build_delete, Facts("DELETE", 204, None, True, {}), None)
+
+
 def reading(row: Operation[Any]) -> Operation[Any]:
     """Return an operation as if it only read."""
     return made(row.name.replace("update", "get"), row.build, row.facts._replace(method="GET"), row.resource)

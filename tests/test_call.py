@@ -16,6 +16,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from truth_table import Broken
 
 from neptun_sdk import (
     ArgumentError,
@@ -257,14 +258,6 @@ def test_a_cleared_text_that_came_back_otherwise_is_not_passed_over(client_for: 
         client_for(returning_json({"project": PROJECT})).update_project(123, description="")
 
 
-class Breaking(httpx.SyncByteStream):
-    """A body that breaks midway."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield b"{"
-        raise httpx.ReadError("reset")
-
-
 class Endless(httpx.SyncByteStream):
     """A body without end."""
 
@@ -451,7 +444,7 @@ def test_an_exception_of_httpx_becomes_the_cause_without_the_cookie(client_for: 
 
 
 def test_an_error_whose_body_breaks_keeps_what_broke_it(client_for: ClientFor) -> None:
-    client = client_for(lambda _: httpx.Response(500, stream=Breaking())).with_options(max_retries=0)
+    client = client_for(lambda _: httpx.Response(500, stream=Broken())).with_options(max_retries=0)
     with pytest.raises(ServerError) as caught:
         client.update_project(123, name="New name")
     assert isinstance(caught.value.__cause__, httpx.ReadError)
@@ -686,13 +679,13 @@ EMPTY = httpx.ByteStream(b"")
 WITH_HEADERS: dict[str, tuple[int, httpx.SyncByteStream, dict[str, str], type[NeptunError]]] = {
     "404": (404, httpx.ByteStream(b'{"statusCode": 404, "message": "no"}'), {}, NotFoundError),
     "503": (503, EMPTY, {}, ServerError),
-    "503, cut": (503, Breaking(), {}, ServerError),
+    "503, cut": (503, Broken(), {}, ServerError),
     "503, encoded": (503, EMPTY, {"Content-Encoding": "br"}, ServerError),
     "302": (302, EMPTY, {}, ResponseError),
     "204": (204, EMPTY, {}, ResponseError),
     "200 that is not JSON": (200, httpx.ByteStream(b"<html>"), {}, ResponseError),
     "200 that is encoded": (200, EMPTY, {"Content-Encoding": "br"}, ResponseError),
-    "200, cut": (200, Breaking(), {}, NeptunConnectionError),
+    "200, cut": (200, Broken(), {}, NeptunConnectionError),
     "200 about another": (200, httpx.ByteStream(json.dumps(PROJECT | {"id": 5}).encode()), {}, ResponseError),
     "200, unverified": (
         200,

@@ -14,21 +14,16 @@ from neptun_sdk._contract import Facts
 from neptun_sdk.models import Resource
 from neptun_sdk.operations import Operation, Operations
 from tests.conftest import CANARY, PROJECT
-from tests.operations import made
+from tests.operations import DELETE, made
 
 OF_THE_USER = {"user_id": "neptun_user_id"}
-
-
-def build(user_id: int, project_id: int) -> dict[str, Any]:
-    return {"method": "delete", "url": f"/api/users/{user_id}/projects/{project_id}"}
 
 
 def build_list(user_id: int) -> dict[str, Any]:
     return {"method": "get", "url": f"/api/users/{user_id}/projects"}
 
 
-DELETE = made("delete_project", build, Facts("DELETE", 204, None, True, {}), None)
-DELETE_AND_SAY = made("delete_project", build, Facts("DELETE", 200, "success", True, {}), None)
+DELETE_AND_SAY = made("delete_project", DELETE.build, Facts("DELETE", 200, "success", True, {}), None)
 LIST = made("list_projects", build_list, Facts("GET", 200, "projects", True, {}), list[Project])
 CREATE = made("create", Operations.UPDATE_PROJECT.build, Facts("POST", 201, "project", False, OF_THE_USER), Project)
 

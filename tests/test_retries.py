@@ -2,12 +2,13 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
 import httpx
 import pytest
+from truth_table import Broken
 
 from neptun_sdk import (
     ArgumentError,
@@ -164,18 +165,10 @@ def test_a_refused_argument_is_not_tried_at_all(scripted: Scripted) -> None:
     assert (left, caught.value.attempts) == ([200], 0)
 
 
-class Breaking(httpx.SyncByteStream):
-    """A body that breaks midway."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield b"{"
-        raise httpx.ReadError("reset")
-
-
 @pytest.mark.usefixtures("sleeps")
 def test_a_read_whose_200_breaks_midway_is_tried_again(scripted: Scripted) -> None:
     """An update would not be: after the head of a 200 it was probably applied."""
-    client, left = scripted(httpx.Response(200, stream=Breaking()), 200)
+    client, left = scripted(httpx.Response(200, stream=Broken()), 200)
     assert client._call(reading(Operations.UPDATE_PROJECT), {"self": client, "project_id": 123}).id == 123
     assert left == []
 

@@ -25,7 +25,7 @@ from neptun_sdk.operations import Operation, Operations
 from neptun_sdk.outcomes import DIFFERENT, Outcome, of_exception
 from neptun_sdk.texts import error_of, printable
 from tests.conftest import CANARY, PROJECT
-from tests.operations import call_of, made, reading
+from tests.operations import DELETE, call_of, reading
 
 # What comes back: a response, an exception, or what makes a response or the JSON of a 200 from the request.
 Answer = httpx.Response | Exception | Callable[[httpx.Request], object]
@@ -429,17 +429,9 @@ def test_a_text_says_what_happened_the_outcome_and_what_to_do_next(case: Case) -
     assert text == f"{case.operation}({named}): {case.text}"
 
 
-def build_delete(user_id: int, project_id: int) -> dict[str, Any]:
-    return {"method": "delete", "url": f"/api/users/{user_id}/projects/{project_id}"}
-
-
-DELETED = Operations.UPDATE_PROJECT.facts._replace(method="DELETE", status=204, envelope=None)
 WITHOUT_FIELDS = {
     "a reading": (READING[PATCH], "Call again. (ReadError: reset)"),
-    "a deletion": (
-        made("delete_project", build_delete, DELETED, None),
-        "Call again: sending it twice is safe. (ReadError: reset)",
-    ),
+    "a deletion": (DELETE, "Call again: sending it twice is safe. (ReadError: reset)"),
 }
 
 

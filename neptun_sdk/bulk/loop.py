@@ -34,6 +34,7 @@ from neptun_sdk.bulk.updates import (
     content_of,
     digest,
     hash_of,
+    ids_of,
     operation_of,
 )
 from neptun_sdk.bulk.worker import Result, Task
@@ -239,9 +240,7 @@ class Loop:
 
     def _submit(self, row: Row) -> None:
         row.tasks += 1
-        update = row.update
-        ids = (update.project_id,) if update.import_id is None else (update.project_id, update.import_id)
-        operation = operation_of(update).name
+        operation, ids = operation_of(row.update).name, ids_of(row.update)
         begin_by = worker.now() + self._under_way.max_silence
         home = (worker.HOME, os.getpid())
         task = Task(self._id, row.number, row.tasks, operation, ids, row.fields, home, begin_by)

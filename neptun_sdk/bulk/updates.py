@@ -79,6 +79,11 @@ def target_of(update: Update) -> Target:
     return update.project_id, update.import_id
 
 
+def ids_of(update: Update) -> tuple[int, ...]:
+    """Return the ids of an update, in the order of the client's method."""
+    return (update.project_id,) if update.import_id is None else (update.project_id, update.import_id)
+
+
 def operation_of(update: Update) -> Operation[Any]:
     """Return the operation that sends an update: the one that updates what its ids name."""
     return _operations()["project_id" if update.import_id is None else "import_id"]
@@ -164,9 +169,8 @@ class Checker:
 
     def _is_right(self, update: Update, checks: list[Callable[[Any], Any]]) -> bool:
         """Tell whether the ids and the values of an update are right. If not, `_check` says what is wrong."""
-        given = (update.project_id,) if update.import_id is None else (update.project_id, update.import_id)
         try:
-            ids = [check_id("id", each) for each in given]
+            ids = [check_id("id", each) for each in ids_of(update)]
             values = [take(value) for take, value in zip(checks, update.fields.values(), strict=True)]
         except (ArgumentError, Mismatch):  # None is one: it leaves a field out
             return False
